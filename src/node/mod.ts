@@ -1,0 +1,5 @@
+/** The driver: one Raft member, its disk, its links and its clients. */
+
+export * from "./actions.ts";
+export * from "./gateway.ts";
+export * from "./observer.ts";

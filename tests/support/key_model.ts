@@ -1,0 +1,64 @@
+/**
+ * One Redis string key as a sequential object: register, counter, swap and append-only list in one,
+ * as the commands of Redis define them. Missing is `null`.
+ */
+
+import { illegal, type Model, type State } from "./linearizability.ts";
+
+/** Values are text; replies are what the command answers, integers as numbers. */
+export type KeyInput =
+  | { readonly kind: "get" }
+  | { readonly kind: "set"; readonly value: string }
+  | { readonly kind: "setIfAbsent"; readonly value: string }
+  | { readonly kind: "getSet"; readonly value: string }
+  | { readonly kind: "compareAndSet"; readonly expected: string; readonly value: string }
+  | { readonly kind: "incrBy"; readonly by: number }
+  | { readonly kind: "append"; readonly value: string }
+  | { readonly kind: "delete" };
+
+export type KeyOutput = string | number | null;
+
+/** Whether the operation leaves every state as it is. */
+export function isRead(input: KeyInput): boolean {
+  return input.kind === "get";
+}
+
+/** What `input` answers in `state`, and the state after it; `illegal` for an error of type. */
+export function applyToKey(
+  state: string | null,
+  input: KeyInput,
+): { readonly output: KeyOutput; readonly state: string | null } | typeof illegal {
+  switch (input.kind) {
+    case "get":
+      return { output: state, state };
+    case "set":
+      return { output: "OK", state: input.value };
+    case "setIfAbsent":
+      return state === null ? { output: "OK", state: input.value } : { output: null, state };
+    case "getSet":
+      return { output: state, state: input.value };
+    case "compareAndSet":
+      return state === input.expected ? { output: 1, state: input.value } : { output: 0, state };
+    case "incrBy": {
+      const before = state === null ? 0 : Number(state);
+      if (!Number.isSafeInteger(before)) return illegal;
+      return { output: before + input.by, state: String(before + input.by) };
+    }
+    case "append": {
+      const after = (state ?? "") + input.value;
+      return { output: after.length, state: after };
+    }
+    case "delete":
+      return { output: state === null ? 0 : 1, state: null };
+  }
+}
+
+/** For `checkObject`. */
+export const keyModel: Model<KeyInput, KeyOutput> = {
+  initial: null,
+  step(state: State, input: KeyInput, output: KeyOutput | undefined): State | typeof illegal {
+    const result = applyToKey(state as string | null, input);
+    if (result === illegal) return output === undefined ? state : illegal;
+    return output === undefined || output === result.output ? result.state : illegal;
+  },
+};

@@ -15,6 +15,6 @@ export function denoPlatform(): Platform {
     disk: denoDisk,
     net: denoNet,
     http: denoHttp,
-    process: denoProcess,
+    process: denoProcess(),
   };
 }

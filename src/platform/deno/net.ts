@@ -1,12 +1,10 @@
 /** TCP on Deno: an accept loop that survives every error, and connections. */
 
 import { codeOf, toPlatformError } from "../errors.ts";
+import { ACCEPT_PAUSE_MS } from "../limits.ts";
 import type { Connection, Listener, Net } from "../ports.ts";
 import { PlatformError } from "../ports.ts";
 import { DenoConnection } from "./connection.ts";
-
-/** The pause after an error of `accept`: long enough to let descriptors come back. */
-const ACCEPT_PAUSE_MS = 50;
 
 export const denoNet: Net = {
   // deno-lint-ignore require-await -- the port is asynchronous, and errors must reject

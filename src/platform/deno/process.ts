@@ -1,71 +1,54 @@
 /** The process on Deno: signals, standard streams, children, memory and randomness. */
 
-import { createHmac } from "node:crypto";
+import { createHmac, randomBytes } from "node:crypto";
 import { release } from "node:os";
 import process from "node:process";
+import { toPlatformError } from "../errors.ts";
 import { LineSplitter } from "../line_splitter.ts";
+import { OutputQueue } from "../output_queue.ts";
 import type { Child, MemoryUse, Process, Signal } from "../ports.ts";
 
-class StreamWriter {
-  readonly #write: (bytes: Uint8Array) => Promise<number>;
-  #last: Promise<void> = Promise.resolve();
-
-  constructor(write: (bytes: Uint8Array) => Promise<number>) {
-    this.#write = write;
-  }
-
-  /** Behind all earlier ones. A reader that is gone is not an error: nobody wants the text. */
-  write(bytes: Uint8Array): Promise<void> {
-    this.#last = this.#last.then(async () => {
-      try {
-        for (let at = 0; at < bytes.length;) at += await this.#write(bytes.subarray(at));
-      } catch {
-        // EPIPE, or a full disk behind a redirection: there is nowhere left to say so.
-      }
-    });
-    return this.#last;
-  }
+/** Made once: reads the arguments, the environment and the standard streams. */
+export function denoProcess(): Process {
+  const stdout = new OutputQueue((bytes) => Deno.stdout.write(bytes));
+  const stderr = new OutputQueue((bytes) => Deno.stderr.write(bytes));
+  return {
+    pid: Deno.pid,
+    args: Deno.args,
+    env: environment(),
+    selfCommand: selfCommand(),
+    stdoutIsTerminal: Deno.stdout.isTerminal(),
+    onSignal(signal: Signal, callback: () => void): void {
+      Deno.addSignalListener(signal, callback);
+    },
+    onUncaught(callback: (error: unknown) => void): void {
+      globalThis.addEventListener("error", (event) => {
+        event.preventDefault();
+        callback(event.error);
+      });
+      globalThis.addEventListener("unhandledrejection", (event) => {
+        event.preventDefault();
+        callback(event.reason);
+      });
+    },
+    exit: (code: number) => Deno.exit(code),
+    writeStdout: (bytes) => stdout.write(bytes),
+    writeStderr: (bytes) => stderr.write(bytes),
+    memory,
+    cpuSeconds() {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1e6;
+    },
+    randomBytes: (length) => new Uint8Array(randomBytes(length)),
+    hmacSha256: (key, data) => new Uint8Array(createHmac("sha256", key).update(data).digest()),
+    spawn,
+    versions: {
+      runtime: `deno ${Deno.version.deno}`,
+      v8: Deno.version.v8,
+      os: `${Deno.build.os} ${release()} ${Deno.build.arch}`,
+    },
+  };
 }
-
-const stdout = new StreamWriter((bytes) => Deno.stdout.write(bytes));
-const stderr = new StreamWriter((bytes) => Deno.stderr.write(bytes));
-
-export const denoProcess: Process = {
-  pid: Deno.pid,
-  args: Deno.args,
-  env: environment(),
-  selfCommand: selfCommand(),
-  stdoutIsTerminal: Deno.stdout.isTerminal(),
-  onSignal(signal: Signal, callback: () => void): void {
-    Deno.addSignalListener(signal, callback);
-  },
-  onUncaught(callback: (error: unknown) => void): void {
-    globalThis.addEventListener("error", (event) => {
-      event.preventDefault();
-      callback(event.error);
-    });
-    globalThis.addEventListener("unhandledrejection", (event) => {
-      event.preventDefault();
-      callback(event.reason);
-    });
-  },
-  exit: (code: number) => Deno.exit(code),
-  writeStdout: (bytes) => stdout.write(bytes),
-  writeStderr: (bytes) => stderr.write(bytes),
-  memory,
-  cpuSeconds() {
-    const { user, system } = process.cpuUsage();
-    return (user + system) / 1e6;
-  },
-  randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
-  hmacSha256: (key, data) => new Uint8Array(createHmac("sha256", key).update(data).digest()),
-  spawn,
-  versions: {
-    runtime: `deno ${Deno.version.deno}`,
-    v8: Deno.version.v8,
-    os: `${Deno.build.os} ${release()} ${Deno.build.arch}`,
-  },
-};
 
 /** A copy without a prototype's names; variables do not change after the start. */
 function environment(): Readonly<Record<string, string | undefined>> {
@@ -92,12 +75,18 @@ function spawn(
   onLine: (line: string, stream: "stdout" | "stderr") => void,
 ): Child {
   const [program, ...args] = command;
-  const child = new Deno.Command(program, {
-    args,
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
+  let child: Deno.ChildProcess;
+  try {
+    child = new Deno.Command(program, {
+      args,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+  } catch (error) {
+    onLine(toPlatformError(error, `start ${program}`).message, "stderr");
+    return { pid: 0, kill() {}, exited: Promise.resolve(127) };
+  }
   const outputs = [
     readLines(child.stdout, (line) => onLine(line, "stdout")),
     readLines(child.stderr, (line) => onLine(line, "stderr")),

@@ -1,0 +1,223 @@
+/**
+ * What must hold between settings (each alone is checked by the schema), and what is allowed but
+ * deserves a word at the start.
+ */
+
+import { formatHostPort, type HostPort, isLoopback, parseHostPort } from "./address.ts";
+import { formatBytes } from "./size.ts";
+import type { Settings } from "./settings.ts";
+
+/** A relation that does not hold, for "Cannot use …: found …, expected …". */
+export interface Violation {
+  readonly found: string;
+  readonly expected: string;
+}
+
+interface Rule {
+  /** Paths of the settings involved, the one to blame first. */
+  readonly keys: readonly string[];
+  /** Undefined when all is well. */
+  readonly check: (settings: Settings) => Violation | undefined;
+}
+
+/** Room in an entry beside its largest command: headers, the other arguments, the origin. */
+const ENTRY_OVERHEAD_BYTES = 64 * 1024;
+
+/** Everything that must hold between settings. */
+export const RULES: readonly Rule[] = [
+  {
+    keys: ["redis.listen"],
+    check: ({ redis }) =>
+      isLoopback(redis.listen.hostname) || hasOne(redis.password, redis.passwordFile) ||
+        !redis.protectedMode
+        ? undefined
+        : {
+          found: `${formatHostPort(redis.listen)} and no password`,
+          expected: "a password, because other machines can connect there: set redis.password or " +
+            "redis.password-file, or listen on 127.0.0.1; if the network itself is trusted, set " +
+            "redis.protected-mode = false",
+        },
+  },
+  {
+    keys: ["raft.listen"],
+    check: ({ raft }) =>
+      isLoopback(raft.listen.hostname) || hasOne(raft.secret, raft.secretFile) ? undefined : {
+        found: `${formatHostPort(raft.listen)} and no secret`,
+        expected: "a secret that the members share, because other machines can connect there: " +
+          "set raft.secret or raft.secret-file",
+      },
+  },
+  {
+    keys: ["admin.listen"],
+    check: ({ admin }) =>
+      isLoopback(admin.listen.hostname) || hasOne(admin.token, admin.tokenFile) ? undefined : {
+        found: `${formatHostPort(admin.listen)} and no token`,
+        expected: "a token, because other machines can connect there: set admin.token or " +
+          "admin.token-file, or listen on 127.0.0.1",
+      },
+  },
+  eitherOr("redis.password", ({ redis }) => [redis.password, redis.passwordFile]),
+  eitherOr("raft.secret", ({ raft }) => [raft.secret, raft.secretFile]),
+  eitherOr("admin.token", ({ admin }) => [admin.token, admin.tokenFile]),
+  {
+    keys: ["node.id", "raft.peer"],
+    check: ({ node, raft }) =>
+      raft.peers.length === 0 || raft.peers.some((peer) => peer.id === node.id) ? undefined : {
+        found: `${node.id}, which is not in raft.peer`,
+        expected: `the id of a member: ${raft.peers.map((peer) => peer.id).join(", ")}`,
+      },
+  },
+  distinctPeers("id"),
+  distinctPeers("raft"),
+  distinctPeers("redis"),
+  {
+    keys: ["raft.heartbeat-ms", "raft.election-timeout-ms", "raft.timing"],
+    check: ({ raft }) =>
+      raft.heartbeatMs * 3 < raft.electionTimeoutMs.min ? undefined : {
+        found: `a heartbeat every ${raft.heartbeatMs} ms and elections after ` +
+          `${raft.electionTimeoutMs.min} ms`,
+        expected: "three heartbeats to fit into the shortest election timeout",
+      },
+  },
+  {
+    keys: ["storage.sync-hang-step-down-ms", "storage.sync-hang-exit-ms"],
+    check: ({ storage }) =>
+      storage.syncHangStepDownMs < storage.syncHangExitMs ? undefined : {
+        found: `${storage.syncHangStepDownMs} ms`,
+        expected: `less than storage.sync-hang-exit-ms, ${storage.syncHangExitMs} ms`,
+      },
+  },
+  distinctListeners("redis", "raft"),
+  distinctListeners("redis", "admin"),
+  distinctListeners("raft", "admin"),
+  atMost("redis.bulk-bytes-max", ({ redis }) => redis.bulkBytesMax, {
+    name: "redis.query-bytes-max",
+    of: ({ redis }) => redis.queryBytesMax,
+    less: 0,
+  }),
+  atMost("redis.bulk-bytes-max", ({ redis }) => redis.bulkBytesMax, {
+    name: "raft.entry-bytes-max",
+    of: ({ raft }) => raft.entryBytesMax,
+    less: ENTRY_OVERHEAD_BYTES,
+  }),
+  atMost("storage.batch-bytes-max", ({ storage }) => storage.batchBytesMax, {
+    name: "raft.entry-bytes-max",
+    of: ({ raft }) => raft.entryBytesMax,
+    less: 0,
+  }),
+  atMost("raft.entry-bytes-max", ({ raft }) => raft.entryBytesMax, {
+    name: "raft.uncommitted-bytes-max",
+    of: ({ raft }) => raft.uncommittedBytesMax,
+    less: 0,
+  }),
+  atMost("raft.append-bytes-max", ({ raft }) => raft.appendBytesMax, {
+    name: "raft.inflight-bytes-max",
+    of: ({ raft }) => raft.inflightBytesMax,
+    less: 0,
+  }),
+];
+
+/** Settings that work but may not be what was meant; each is one sentence. */
+export function settingsWarnings(settings: Settings): string[] {
+  const { node, raft, redis, storage } = settings;
+  const warnings: string[] = [];
+  if (
+    !redis.protectedMode && !isLoopback(redis.listen.hostname) &&
+    !hasOne(redis.password, redis.passwordFile)
+  ) {
+    warnings.push("Anyone who can reach the Redis listener can read and write: no password is set");
+  }
+  if (storage.fsync !== "always") {
+    warnings.push(
+      `With fsync = "${storage.fsync}" a write can be acknowledged before it is on a disk`,
+    );
+  }
+  if (raft.peers.length > 0 && raft.peers.length % 2 === 0) {
+    warnings.push(
+      `${raft.peers.length} members survive no more failures than ${raft.peers.length - 1} do`,
+    );
+  }
+  const self = raft.peers.find((peer) => peer.id === node.id);
+  if (self !== undefined) {
+    pushIfHidden(warnings, "raft", raft.listen, self.raft);
+    pushIfHidden(warnings, "redis", redis.listen, self.redis);
+  }
+  return warnings;
+}
+
+/** Others are told an address that this machine alone can reach. */
+function pushIfHidden(to: string[], name: "raft" | "redis", listen: HostPort, told: string): void {
+  const hostname = parseHostPort(told)?.hostname;
+  if (hostname === undefined || isLoopback(hostname) || !isLoopback(listen.hostname)) return;
+  to.push(
+    `${name}.listen is ${formatHostPort(listen)}, which only this machine can reach, while ` +
+      `raft.peer tells others to use ${told}`,
+  );
+}
+
+function hasOne(...secrets: readonly string[]): boolean {
+  return secrets.some((secret) => secret !== "");
+}
+
+function eitherOr(path: string, of: (settings: Settings) => readonly string[]): Rule {
+  return {
+    keys: [`${path}-file`, path],
+    check: (settings) =>
+      of(settings).includes("") ? undefined : {
+        found: `both ${path} and ${path}-file`,
+        expected: "one of them",
+      },
+  };
+}
+
+function distinctPeers(field: "id" | "raft" | "redis"): Rule {
+  return {
+    keys: ["raft.peer"],
+    check: ({ raft }) => {
+      const values = raft.peers.map((peer) => peer[field]);
+      const repeated = values.find((value, at) => values.indexOf(value) !== at);
+      return repeated === undefined ? undefined : {
+        found: `${field} ${repeated} twice`,
+        expected: `each member to have its own ${field === "id" ? "id" : `${field} address`}`,
+      };
+    },
+  };
+}
+
+function distinctListeners(a: "redis" | "raft", b: "raft" | "admin"): Rule {
+  return {
+    keys: [`${b}.listen`, `${a}.listen`],
+    check: (settings) => {
+      const [one, other] = [settings[a].listen, settings[b].listen];
+      if (one.port === 0 || one.port !== other.port || one.hostname !== other.hostname) return;
+      return {
+        found: `${formatHostPort(other)}, which is ${a}.listen too`,
+        expected: "an address of its own for each listener",
+      };
+    },
+  };
+}
+
+function atMost(
+  path: string,
+  value: (settings: Settings) => number,
+  limit: {
+    readonly name: string;
+    readonly of: (settings: Settings) => number;
+    /** How much smaller it must be, in bytes. */
+    readonly less: number;
+  },
+): Rule {
+  return {
+    keys: [path, limit.name],
+    check: (settings) => {
+      const most = limit.of(settings) - limit.less;
+      if (value(settings) <= most) return undefined;
+      const room = limit.less === 0 ? "" : ` less ${formatBytes(limit.less)}`;
+      return {
+        found: formatBytes(value(settings)),
+        expected: `at most ${formatBytes(most)} (${limit.name}${room})`,
+      };
+    },
+  };
+}

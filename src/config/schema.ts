@@ -1,0 +1,319 @@
+/**
+ * Every setting of Logboat: the one source of types, defaults, help, the example file and error
+ * messages (architecture P8, §7). Names are as in the file; a flag is `--section-name`, a variable
+ * `LOGBOAT_SECTION_NAME`. Numbers carry their unit in the name.
+ */
+
+import { z } from "zod";
+import { NODE_ID_MAX } from "../base/mod.ts";
+import {
+  boolean,
+  bytes,
+  choice,
+  integer,
+  listenAddress,
+  optionalInteger,
+  optionalRange,
+  peerList,
+  text,
+} from "./field.ts";
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
+const HOUR_MS = 3_600_000;
+
+/** Largest cluster; more members make every write slower and no write safer. */
+export const PEERS_MAX = 31;
+
+/** Election timeout and heartbeat of each preset (architecture D10). */
+export const TIMING_PRESETS = {
+  edge: { electionTimeoutMs: { min: 3000, max: 6000 }, heartbeatMs: 500 },
+  lan: { electionTimeoutMs: { min: 300, max: 600 }, heartbeatMs: 50 },
+} as const;
+
+/** A table of the file. */
+function section<Shape extends z.ZodRawShape>(shape: Shape) {
+  return z.strictObject(shape, {
+    error: (issue) => issue.code === "invalid_type" ? "a table, such as [redis]" : undefined,
+  });
+}
+
+const node = section({
+  "id": integer({
+    min: 1,
+    max: NODE_ID_MAX,
+    fallback: 1,
+    help: "This member's number, unique in the cluster and never given to another.",
+  }),
+  "data-dir": text({
+    fallback: "./logboat-data",
+    help: "Where the log and this node's identity are kept. One directory belongs to one node.",
+  }),
+});
+
+const redis = section({
+  "listen": listenAddress({
+    fallback: "127.0.0.1:6379",
+    help: "Where Redis clients connect.",
+  }),
+  "password": text({
+    fallback: "",
+    mayBeEmpty: true,
+    secret: true,
+    help: "What clients must give to AUTH or HELLO; empty asks for none. Prefer the file to a " +
+      "flag: other users of the machine can see command lines.",
+  }),
+  "password-file": text({
+    fallback: "",
+    mayBeEmpty: true,
+    help: "A file whose first line is the password.",
+  }),
+  "protected-mode": boolean({
+    fallback: true,
+    help: "Refuse to start when other machines can connect and no password is set.",
+  }),
+  "max-clients": integer({
+    min: 1,
+    max: 1_000_000,
+    fallback: 10_000,
+    help: "Client connections at a time; more are refused.",
+  }),
+  "follower": choice({
+    values: ["forward", "redirect"],
+    fallback: "forward",
+    help: "How a node that does not lead serves a command: through the leader, or with MOVED.",
+  }),
+  "reads": choice({
+    values: ["linearizable", "lease", "local"],
+    fallback: "linearizable",
+    help:
+      "How fresh reads are: always the newest, the newest while clocks run evenly, or whatever " +
+      "this node has.",
+  }),
+  "bulk-bytes-max": bytes({
+    min: 64 * KIB,
+    max: 256 * MIB,
+    fallback: 16 * MIB,
+    help: "Longest single argument of a command.",
+  }),
+  "query-bytes-max": bytes({
+    min: 1 * MIB,
+    max: 1 * GIB,
+    fallback: 64 * MIB,
+    help: "Longest whole command, and most unread input kept for a connection.",
+  }),
+  "output-bytes-max": bytes({
+    min: 64 * KIB,
+    max: 4 * GIB,
+    fallback: 256 * MIB,
+    help: "Unread replies of one client; one that has more is disconnected.",
+  }),
+  "idle-timeout-ms": integer({
+    min: 0,
+    max: 24 * HOUR_MS,
+    fallback: 0,
+    help: "Disconnect a client that sends nothing for so long; 0 never does.",
+  }),
+});
+
+const raft = section({
+  "listen": listenAddress({
+    fallback: "127.0.0.1:7379",
+    help: "Where the other members connect. Not used in a cluster of one.",
+  }),
+  "timing": choice({
+    values: ["edge", "lan"],
+    fallback: "edge",
+    help: "How soon silence counts as failure. edge: elections after 3000 to 6000 ms, heartbeats " +
+      "every 500 ms. lan: 300 to 600 ms and 50 ms.",
+  }),
+  "election-timeout-ms": optionalRange({
+    min: 50,
+    max: 600_000,
+    example: [3000, 6000],
+    help: "Overrides the preset: an election starts after a random time in this range without a " +
+      "leader.",
+  }),
+  "heartbeat-ms": optionalInteger({
+    min: 5,
+    max: 60_000,
+    example: 500,
+    help: "Overrides the preset: how often a leader that has nothing to say says so.",
+  }),
+  "secret": text({
+    fallback: "",
+    mayBeEmpty: true,
+    secret: true,
+    help: "Shared by all members, who prove to each other that they know it.",
+  }),
+  "secret-file": text({
+    fallback: "",
+    mayBeEmpty: true,
+    help: "A file whose first line is the secret.",
+  }),
+  "transfer-timeout-ms": integer({
+    min: 100,
+    max: 600_000,
+    fallback: 5000,
+    help: "How long handing leadership over may take, on request or at a planned stop.",
+  }),
+  "entry-bytes-max": bytes({
+    min: 1 * MIB,
+    max: 512 * MIB,
+    fallback: 64 * MIB,
+    help: "Largest entry of the log; a command or transaction that would need more is refused.",
+  }),
+  "append-bytes-max": bytes({
+    min: 64 * KIB,
+    max: 512 * MIB,
+    fallback: 1 * MIB,
+    help: "Entries put into one message to a follower; a larger single entry goes alone.",
+  }),
+  "inflight-messages-max": integer({
+    min: 1,
+    max: 4096,
+    fallback: 128,
+    help: "Unacknowledged messages to one follower.",
+  }),
+  "inflight-bytes-max": bytes({
+    min: 64 * KIB,
+    max: 4 * GIB,
+    fallback: 64 * MIB,
+    help: "Unacknowledged bytes to one follower.",
+  }),
+  "uncommitted-bytes-max": bytes({
+    min: 1 * MIB,
+    max: 4 * GIB,
+    fallback: 128 * MIB,
+    help: "Entries a leader holds without a majority; above it, new writes wait.",
+  }),
+  "cache-bytes-max": bytes({
+    min: 0,
+    max: 16 * GIB,
+    fallback: 64 * MIB,
+    help: "Applied entries kept in memory for followers that are a little behind.",
+  }),
+  "peer": peerList({ idMax: NODE_ID_MAX, peersMax: PEERS_MAX }),
+});
+
+const storage = section({
+  "fsync": choice({
+    values: ["always", "interval", "never"],
+    fallback: "always",
+    help: "When the log reaches the disk. always: before a write is acknowledged. interval and " +
+      "never: a node that loses power forgets its last writes, and when a majority does, writes " +
+      "that were acknowledged are gone.",
+  }),
+  "fsync-interval-ms": integer({
+    min: 10,
+    max: 60_000,
+    fallback: 1000,
+    help: 'How often to sync with fsync = "interval".',
+  }),
+  "segment-bytes": bytes({
+    min: 64 * KIB,
+    max: 4 * GIB,
+    fallback: 64 * MIB,
+    help: "Size of a file of the log; a new one is begun when it is reached.",
+  }),
+  "batch-bytes-max": bytes({
+    min: 4 * KIB,
+    max: 256 * MIB,
+    fallback: 1 * MIB,
+    help: "Writes gathered into one entry; a larger single command goes alone.",
+  }),
+  "snapshot-log-bytes": bytes({
+    min: 1 * MIB,
+    max: 1024 * GIB,
+    fallback: 256 * MIB,
+    help: "Log after which a snapshot would be taken. No effect yet: this version takes no " +
+      "snapshots and the log grows.",
+  }),
+  "sync-hang-step-down-ms": integer({
+    min: 100,
+    max: 600_000,
+    fallback: 2000,
+    help: "A leader whose disk has not finished a sync for so long gives up leadership.",
+  }),
+  "sync-hang-exit-ms": integer({
+    min: 200,
+    max: 600_000,
+    fallback: 10_000,
+    help: "A node whose disk has not finished a sync for so long stops.",
+  }),
+});
+
+const admin = section({
+  "listen": listenAddress({
+    fallback: "127.0.0.1:8379",
+    help: "Where health, metrics, status and the admin API are served over HTTP.",
+  }),
+  "token": text({
+    fallback: "",
+    mayBeEmpty: true,
+    secret: true,
+    help: "Bearer token of every admin request but /healthz; empty asks for none.",
+  }),
+  "token-file": text({
+    fallback: "",
+    mayBeEmpty: true,
+    help: "A file whose first line is the token.",
+  }),
+  "request-timeout-ms": integer({
+    min: 100,
+    max: 600_000,
+    fallback: 10_000,
+    help: "A request must have arrived within this time.",
+  }),
+});
+
+const log = section({
+  "level": choice({
+    values: ["debug", "info", "warn", "error"],
+    fallback: "info",
+    help: "The least important lines that are written.",
+  }),
+  "format": choice({
+    values: ["text", "json"],
+    fallback: "text",
+    help: "Lines for people or for programs.",
+  }),
+  "buffer-bytes-max": bytes({
+    min: 4 * KIB,
+    max: 1 * GIB,
+    fallback: 1 * MIB,
+    help: "Lines kept while nobody reads the output; more are dropped and counted.",
+  }),
+});
+
+const process = section({
+  "shutdown-grace-ms": integer({
+    min: 0,
+    max: HOUR_MS,
+    fallback: 10_000,
+    help: "How long a stop on SIGTERM may take before the process ends anyway.",
+  }),
+});
+
+/** The whole file. Every section and every key may be left out. */
+export const settingsSchema = z.strictObject({
+  node: node.prefault({}),
+  redis: redis.prefault({}),
+  raft: raft.prefault({}),
+  storage: storage.prefault({}),
+  admin: admin.prefault({}),
+  log: log.prefault({}),
+  process: process.prefault({}),
+});
+
+/** The sections in the order of the file, with a line about each. */
+export const SECTIONS = {
+  node: { shape: node.shape, help: "This member." },
+  redis: { shape: redis.shape, help: "The Redis listener." },
+  raft: { shape: raft.shape, help: "The cluster." },
+  storage: { shape: storage.shape, help: "The log on disk." },
+  admin: { shape: admin.shape, help: "The admin listener." },
+  log: { shape: log.shape, help: "Text output." },
+  process: { shape: process.shape, help: "The process." },
+} as const;

@@ -1,0 +1,107 @@
+/** Resident memory a key, the time of a restart with many keys, and the cost of doing nothing. */
+
+import type { Peer } from "./peers.ts";
+import { valueBytes } from "./redis_benchmark.ts";
+import { pause, until, WireClient, WireError } from "./support.ts";
+
+export interface MemoryResult {
+  readonly keys: number;
+  readonly bytesBefore: number;
+  readonly bytesAfter: number;
+  readonly bytesPerKey: number;
+  /** From SIGTERM to serving again, with all the keys. */
+  readonly restartMs: number;
+}
+
+const pipelineLength = 1000;
+
+/** Fills an empty server with `keys` keys and looks at the process that was asked. */
+export async function measureMemory(peer: Peer, keys: number): Promise<MemoryResult> {
+  const bytesBefore = await settledResidentBytes(peer.pid);
+  const client = await WireClient.connect(peer.port);
+  try {
+    const value = "x".repeat(valueBytes);
+    for (let first = 0; first < keys; first += pipelineLength) {
+      const commands = Array.from(
+        { length: Math.min(pipelineLength, keys - first) },
+        (_, i) => ["SET", `key:${String(first + i).padStart(12, "0")}`, value],
+      );
+      const failed = (await client.pipeline(commands)).find((reply) => reply instanceof WireError);
+      if (failed !== undefined) throw new Error(`Cannot fill ${peer.name}: ${failed.message}`);
+    }
+    const size = await client.call("DBSIZE");
+    if (size !== keys) throw new Error(`Cannot fill ${peer.name}: found ${size} keys of ${keys}`);
+  } finally {
+    client.close();
+  }
+  const bytesAfter = await settledResidentBytes(peer.pid);
+  const startMs = performance.now();
+  await peer.restart();
+  await holdsKeys(peer, keys);
+  return {
+    keys,
+    bytesBefore,
+    bytesAfter,
+    bytesPerKey: (bytesAfter - bytesBefore) / keys,
+    restartMs: performance.now() - startMs,
+  };
+}
+
+async function holdsKeys(peer: Peer, keys: number): Promise<void> {
+  await until(`${peer.name} holds ${keys} keys again`, { withinMs: 120_000 }, async () => {
+    const client = await WireClient.connect(peer.port);
+    try {
+      return await client.call("DBSIZE") === keys;
+    } finally {
+      client.close();
+    }
+  });
+}
+
+const settleSamples = 12;
+const settleEveryMs = 500;
+
+/** The least of some samples, so that garbage that is about to be collected does not count. */
+async function settledResidentBytes(pid: number): Promise<number> {
+  let least = Infinity;
+  for (let i = 0; i < settleSamples; i++) {
+    await pause(settleEveryMs);
+    least = Math.min(least, await residentBytes(pid));
+  }
+  return least;
+}
+
+/** `VmRSS` of Linux. */
+export async function residentBytes(pid: number): Promise<number> {
+  const status = await Deno.readTextFile(`/proc/${pid}/status`);
+  const found = /^VmRSS:\s+(\d+) kB$/m.exec(status);
+  if (found === null) throw new Error(`Cannot read the memory of process ${pid}`);
+  return Number(found[1]) * 1024;
+}
+
+export interface IdleResult {
+  /** Part of one core, 0 to 1. */
+  readonly coreShare: number;
+  readonly residentBytes: number;
+}
+
+/** What the process uses when nobody asks it anything, over some seconds. */
+export async function measureIdle(peer: Peer, seconds: number): Promise<IdleResult> {
+  const ticksBefore = await processorTicks(peer.pid);
+  const startMs = performance.now();
+  await pause(seconds * 1000);
+  const ticks = await processorTicks(peer.pid) - ticksBefore;
+  const elapsedSeconds = (performance.now() - startMs) / 1000;
+  const ticksPerSecond = 100;
+  return {
+    coreShare: ticks / ticksPerSecond / elapsedSeconds,
+    residentBytes: await residentBytes(peer.pid),
+  };
+}
+
+/** User and system time of `/proc/PID/stat`, fields 14 and 15. */
+async function processorTicks(pid: number): Promise<number> {
+  const stat = await Deno.readTextFile(`/proc/${pid}/stat`);
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return Number(fields[11]) + Number(fields[12]);
+}

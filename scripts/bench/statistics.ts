@@ -1,0 +1,18 @@
+/** The few statistics that the benchmark prints. */
+
+/** The middle value; of an even number of values the mean of the middle two. */
+export function median(values: readonly number[]): number {
+  if (values.length === 0) throw new Error("Cannot take the median of nothing");
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >>> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+export interface Spread {
+  readonly low: number;
+  readonly high: number;
+}
+
+export function spread(values: readonly number[]): Spread {
+  return { low: Math.min(...values), high: Math.max(...values) };
+}

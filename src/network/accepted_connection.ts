@@ -1,0 +1,197 @@
+/** The acceptor's side of one connection: checks who dials, then delivers their messages. */
+
+import { assert, DecodeError, NodeId } from "../base/mod.ts";
+import type { Connection, Timer } from "../platform/mod.ts";
+import type { PeerMessage } from "../raft/mod.ts";
+import {
+  type Frame,
+  FRAME_CHALLENGE,
+  FRAME_HELLO,
+  FRAME_PROOF,
+  FRAME_REFUSED,
+  FRAME_WELCOME,
+} from "./frame.ts";
+import {
+  checkHello,
+  equalBytes,
+  proofInput,
+  PROTOCOL_VERSION_MAX,
+  wrongSecret,
+} from "./handshake.ts";
+import {
+  decodeHello,
+  decodeProof,
+  decodeRefusal,
+  encodeChallenge,
+  encodeRefusal,
+  type Hello,
+  NONCE_BYTES,
+} from "./handshake_codec.ts";
+import type { LinkContext } from "./link_context.ts";
+import { readMessage } from "./message_codec.ts";
+import { type EndKind, PeerConnection, type PeerConnectionOwner } from "./peer_connection.ts";
+import type { Admission } from "./peer_directory.ts";
+import type { Refusal } from "./refusal.ts";
+
+export interface AcceptedEvents {
+  /** The handshake is done. `admission` is `known` or `replaced`. */
+  onUp(accepted: AcceptedConnection, peer: NodeId, admission: Admission): void;
+  onMessage(message: PeerMessage): void;
+  /** Once, unless ended from outside; `peer` is undefined before the handshake is done. */
+  onDown(accepted: AcceptedConnection, peer: NodeId | undefined, kind: EndKind | "handshake"): void;
+}
+
+type Phase =
+  | { readonly kind: "hello" }
+  | {
+    readonly kind: "proof";
+    readonly hello: Hello;
+    readonly helloFields: Uint8Array;
+    readonly challengeFields: Uint8Array;
+  }
+  | { readonly kind: "up"; readonly peer: NodeId };
+
+/** Ping intervals outside of this range are taken as its ends. */
+const PING_INTERVAL_MS_MAX = 60_000;
+
+export class AcceptedConnection implements PeerConnectionOwner {
+  readonly link: PeerConnection;
+  readonly #context: LinkContext;
+  readonly #events: AcceptedEvents;
+  readonly #deadline: Timer;
+  #phase: Phase = { kind: "hello" };
+
+  constructor(connection: Connection, context: LinkContext, events: AcceptedEvents) {
+    this.#context = context;
+    this.#events = events;
+    this.link = new PeerConnection(connection, context, this);
+    this.#deadline = context.clock.setTimer(context.limits.handshakeTimeoutMs, () => this.#drop());
+  }
+
+  begin(): void {
+    this.link.begin();
+    this.link.flush();
+  }
+
+  /** Ends it without a report: `retire` says that this process lives, `shutDown` does not. */
+  end(how: "retire" | "shutDown" | "destroy"): void {
+    this.#deadline.cancel();
+    if (how === "destroy") this.link.destroy();
+    else if (how === "retire" && this.#phase.kind === "up") this.link.retire();
+    else this.link.shutDown();
+  }
+
+  onFrame(frame: Frame): void {
+    const message = this.#decode(frame);
+    if (message === undefined) return;
+    this.#context.counters.received(message.kind);
+    this.#events.onMessage(message);
+  }
+
+  onEnded(kind: EndKind, detail: string): void {
+    this.#deadline.cancel();
+    if (kind === "damaged" || kind === "silent") {
+      const from = this.#phase.kind === "up" ? `node ${this.#phase.peer}` : "a stranger";
+      this.#context.changeLog.warn(`in:${from}`, `Dropped a connection from ${from}: ${detail}`, {
+        remote: this.link.remote,
+      });
+    }
+    const peer = this.#phase.kind === "up" ? this.#phase.peer : undefined;
+    this.#events.onDown(this, peer, kind);
+  }
+
+  /** A frame's message, or undefined when it was a step of the handshake or damaged. */
+  #decode(frame: Frame): PeerMessage | undefined {
+    try {
+      if (this.#phase.kind === "up") {
+        return readMessage(frame, this.#phase.peer, this.#context.self.nodeId);
+      }
+      this.#stepHandshake(frame, this.#phase);
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      this.link.damaged(error);
+    }
+    return undefined;
+  }
+
+  #stepHandshake(frame: Frame, phase: Exclude<Phase, { kind: "up" }>): void {
+    if (phase.kind === "hello" && frame.type === FRAME_HELLO) {
+      this.#onHello(frame);
+    } else if (phase.kind === "proof" && frame.type === FRAME_PROOF) {
+      this.#onProof(decodeProof(frame.fields), phase);
+    } else if (phase.kind === "proof" && frame.type === FRAME_REFUSED) {
+      const refusal = decodeRefusal(frame.fields);
+      this.#report(phase.hello, refusal, "The peer refused this node");
+      this.#drop();
+    } else {
+      throw new DecodeError(`Cannot accept frame of type ${frame.type}: expected a ${phase.kind}`);
+    }
+  }
+
+  #onHello(frame: Frame): void {
+    const helloFields = frame.fields.buffer.slice(frame.fields.at, frame.fields.end);
+    const hello = decodeHello(frame.fields);
+    const { self, directory } = this.#context;
+    const refusal = checkHello(hello, self, (nodeId) => directory.isMember(nodeId));
+    if (refusal !== undefined) return this.#refuse(hello, refusal);
+    const challengeFields = encodeChallenge({
+      ...self,
+      version: Math.min(hello.versionMax, PROTOCOL_VERSION_MAX),
+      nonce: this.#context.process.randomBytes(NONCE_BYTES),
+    });
+    this.#phase = { kind: "proof", hello, helloFields, challengeFields };
+    this.link.sendFrame(FRAME_CHALLENGE, challengeFields);
+  }
+
+  #onProof(proof: Uint8Array, phase: Extract<Phase, { kind: "proof" }>): void {
+    const { hello } = phase;
+    if (!equalBytes(proof, this.#proof("dialler", phase))) {
+      return this.#refuse(hello, wrongSecret(hello.nodeId));
+    }
+    const admission = this.#context.directory.admit(hello);
+    if (admission.kind === "refused") return this.#refuse(hello, admission.refusal);
+    const peer = NodeId(hello.nodeId);
+    this.#deadline.cancel();
+    this.link.sendFrame(FRAME_WELCOME, this.#proof("acceptor", phase));
+    this.#phase = { kind: "up", peer };
+    this.link.establish({ pings: false, silentTicksMax: this.#silentTicksMax(hello) });
+    for (const key of [`in:node ${peer}`, `refused:${peer}`]) this.#context.changeLog.clear(key);
+    this.#events.onUp(this, peer, admission);
+  }
+
+  /** In ticks of this node, for pings that come in the dialler's interval. */
+  #silentTicksMax(hello: Hello): number {
+    const { pingIntervalMs, silentIntervalsMax } = this.#context.limits;
+    const theirs = Math.min(hello.pingIntervalMs, PING_INTERVAL_MS_MAX);
+    return Math.ceil(silentIntervalsMax * Math.max(1, theirs / pingIntervalMs));
+  }
+
+  #proof(role: "dialler" | "acceptor", phase: Extract<Phase, { kind: "proof" }>): Uint8Array {
+    const input = proofInput(role, phase.helloFields, phase.challengeFields);
+    return this.#context.process.hmacSha256(this.#context.secret, input);
+  }
+
+  #refuse(hello: Hello, refusal: Refusal): void {
+    assert(this.#phase.kind !== "up", "Cannot refuse a link that is up");
+    this.#report(hello, refusal, "Refused a peer");
+    this.#deadline.cancel();
+    this.link.sendFrame(FRAME_REFUSED, encodeRefusal(refusal));
+    this.link.shutDown();
+    this.#events.onDown(this, undefined, "handshake");
+  }
+
+  /** Ids of members have a line each; strangers, who can claim any id, share one a reason. */
+  #report(hello: Hello, refusal: Refusal, what: string): void {
+    this.#context.counters.handshakesRefused++;
+    const member = this.#context.directory.isMember(hello.nodeId);
+    const key = member ? `refused:${hello.nodeId}` : `refused:${refusal.code}`;
+    this.#context.changeLog.warn(key, `${what}: ${refusal.text}`, { remote: this.link.remote });
+  }
+
+  /** Before the handshake is done: nobody to say goodbye to. */
+  #drop(): void {
+    this.#deadline.cancel();
+    this.link.destroy();
+    this.#events.onDown(this, undefined, "handshake");
+  }
+}

@@ -1,0 +1,17 @@
+/** How nodes reach each other: the `RaftNetwork` interface and its TCP implementation. */
+
+export { DEFAULT_NETWORK_LIMITS, type NetworkLimits } from "./limits.ts";
+export {
+  isBulky,
+  MESSAGE_KINDS,
+  messageFrameBytes,
+  readMessage,
+  writeMessage,
+} from "./message_codec.ts";
+export * from "./raft_network.ts";
+export type { RefusalCode } from "./refusal.ts";
+export {
+  type NetworkPlatform,
+  TcpRaftNetwork,
+  type TcpRaftNetworkOptions,
+} from "./tcp_raft_network.ts";

@@ -1,0 +1,236 @@
+/**
+ * `RaftNetwork` over TCP. Each node dials every peer and sends its messages on that connection; on
+ * the connections it accepts it only listens, answers the handshake and answers pings. So every
+ * direction has one owner who redials, and there are no crossed connections to choose between.
+ */
+
+import { assert, type Logger, type NodeId, Prng } from "../base/mod.ts";
+import type { Clock, Connection, Listener, Net, Process, Timer } from "../platform/mod.ts";
+import type { PeerMessage } from "../raft/mod.ts";
+import { AcceptedConnection, type AcceptedEvents } from "./accepted_connection.ts";
+import { ChangeLog } from "./change_log.ts";
+import { NetworkCounters } from "./counters.ts";
+import { CLUSTER_ID_BYTES_MAX, NONCE_BYTES } from "./handshake_codec.ts";
+import { Lifetimes } from "./lifetimes.ts";
+import { checkedLimits, type NetworkLimits } from "./limits.ts";
+import type { LinkContext } from "./link_context.ts";
+import { type OutgoingEvents, OutgoingLink } from "./outgoing_link.ts";
+import { LINGER_MS } from "./peer_connection.ts";
+import { type Admission, PeerDirectory } from "./peer_directory.ts";
+import type { NetworkStats, PeerAddress, RaftNetwork, RaftNetworkHandler } from "./raft_network.ts";
+
+/** The parts of the platform that the network uses. */
+export interface NetworkPlatform {
+  readonly net: Net;
+  readonly clock: Clock;
+  readonly process: Pick<Process, "randomBytes" | "hmacSha256">;
+  readonly logger: Logger;
+}
+
+export interface TcpRaftNetworkOptions {
+  readonly self: {
+    readonly id: NodeId;
+    /** From the data directory: rises with each start. */
+    readonly incarnation: number;
+    /** At most 64 bytes of UTF-8. */
+    readonly clusterId: string;
+  };
+  /** Port 0 for any free one; see `listenPort`. */
+  readonly listen: { readonly hostname: string; readonly port: number };
+  /** The other members; an entry with this node's own id is passed over. */
+  readonly peers: readonly PeerAddress[];
+  /** Shared by the cluster; empty for none. */
+  readonly secret: Uint8Array;
+  readonly limits?: Partial<NetworkLimits>;
+  /** Seeds the pauses between dials; different on every member. */
+  readonly seed: number;
+}
+
+export class TcpRaftNetwork implements RaftNetwork {
+  readonly #options: TcpRaftNetworkOptions;
+  readonly #context: LinkContext;
+  readonly #outgoing = new Map<NodeId, OutgoingLink>();
+  readonly #accepted = new Map<NodeId, AcceptedConnection>();
+  readonly #handshaking = new Set<AcceptedConnection>();
+  readonly #outgoingEvents: OutgoingEvents;
+  readonly #acceptedEvents: AcceptedEvents;
+  #dirty: OutgoingLink[] = [];
+  #handler: RaftNetworkHandler | undefined;
+  #listener: Listener | undefined;
+  #ticker: Timer | undefined;
+  #closed = false;
+
+  constructor(platform: NetworkPlatform, options: TcpRaftNetworkOptions) {
+    const { self } = options;
+    assert(
+      new TextEncoder().encode(self.clusterId).length <= CLUSTER_ID_BYTES_MAX,
+      `Cannot use cluster id "${self.clusterId}": want at most ${CLUSTER_ID_BYTES_MAX} bytes`,
+    );
+    this.#options = options;
+    this.#context = {
+      ...platform,
+      self: {
+        nodeId: self.id,
+        incarnation: self.incarnation,
+        clusterId: self.clusterId,
+        bootNonce: platform.process.randomBytes(NONCE_BYTES),
+      },
+      secret: options.secret,
+      limits: checkedLimits(options.limits),
+      changeLog: new ChangeLog(platform.logger, platform.clock),
+      prng: new Prng(options.seed),
+      counters: new NetworkCounters(),
+      directory: new PeerDirectory(),
+      established: new Set(),
+      lifetimes: new Lifetimes(),
+    };
+    this.#outgoingEvents = this.#makeOutgoingEvents();
+    this.#acceptedEvents = this.#makeAcceptedEvents();
+    for (const peer of options.peers) {
+      if (peer.id !== self.id) this.#addPeer(peer);
+    }
+  }
+
+  get listenPort(): number {
+    assert(this.#listener !== undefined, "Cannot tell the port: the network has not started");
+    return this.#listener.port;
+  }
+
+  async start(handler: RaftNetworkHandler): Promise<void> {
+    assert(this.#handler === undefined, "Cannot start the network twice");
+    this.#handler = handler;
+    const { net, logger } = this.#context;
+    const listener = await net.listen({
+      ...this.#options.listen,
+      onConnection: (connection) => this.#onConnection(connection),
+      onError: (error) => logger.warn(`Cannot accept a peer: ${error.message}`),
+    });
+    this.#listener = listener;
+    if (this.#closed) return listener.close();
+    this.#scheduleTick();
+    for (const link of this.#outgoing.values()) link.dialNow();
+  }
+
+  /** Adds a member, or says where a known one is to be found now. */
+  setPeer(address: PeerAddress): void {
+    assert(address.id !== this.#options.self.id, "Cannot add this node as its own peer");
+    const link = this.#outgoing.get(address.id);
+    if (link !== undefined) link.move(address);
+    else if (this.#listener !== undefined) this.#addPeer(address).dialNow();
+    else this.#addPeer(address);
+  }
+
+  send(message: PeerMessage): boolean {
+    const link = this.#outgoing.get(message.to);
+    if (link !== undefined) return link.send(message);
+    this.#context.counters.messagesDropped++;
+    return false;
+  }
+
+  flush(): void {
+    if (this.#dirty.length === 0) return;
+    const dirty = this.#dirty;
+    this.#dirty = [];
+    for (const link of dirty) link.flush();
+  }
+
+  isConnected(peer: NodeId): boolean {
+    return this.#outgoing.get(peer)?.isUp ?? false;
+  }
+
+  stats(): NetworkStats {
+    return this.#context.counters.snapshot();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#ticker?.cancel();
+    this.#listener?.close();
+    for (const link of this.#outgoing.values()) link.close();
+    for (const accepted of this.#handshaking) accepted.end("destroy");
+    for (const accepted of this.#accepted.values()) accepted.end("shutDown");
+    this.#handshaking.clear();
+    this.#accepted.clear();
+    // A little more than connections linger, so that their timers come first.
+    await this.#context.lifetimes.whenEmpty(this.#context.clock, LINGER_MS + 100);
+  }
+
+  #addPeer(address: PeerAddress): OutgoingLink {
+    const link = new OutgoingLink(address, this.#context, this.#outgoingEvents);
+    this.#outgoing.set(address.id, link);
+    this.#context.directory.add(address.id);
+    return link;
+  }
+
+  #makeOutgoingEvents(): OutgoingEvents {
+    return {
+      onUp: (peer, admission) => {
+        this.#onAdmission(peer, admission, "dialled");
+        this.#context.directory.markPresent(peer);
+        if (!this.#closed) this.#handler?.onPeerUp(peer);
+      },
+      onPeerClosed: (peer) => this.#onProcessClosed(peer),
+      onRefused: (peer, { code, text }) => {
+        if (!this.#closed) this.#handler?.onRefused(peer, code, text);
+      },
+      onDirty: (link) => this.#dirty.push(link),
+    };
+  }
+
+  #makeAcceptedEvents(): AcceptedEvents {
+    return {
+      onUp: (accepted, peer, admission) => {
+        this.#handshaking.delete(accepted);
+        this.#onAdmission(peer, admission, "accepted");
+        // The peer dialled again: its earlier connection is dead, though nothing may have said so.
+        this.#accepted.get(peer)?.end("retire");
+        this.#accepted.set(peer, accepted);
+        this.#context.directory.markPresent(peer);
+        this.#outgoing.get(peer)?.dialNow();
+      },
+      onMessage: (message) => {
+        if (!this.#closed) this.#handler?.onMessage(message);
+      },
+      onDown: (accepted, peer, kind) => {
+        this.#handshaking.delete(accepted);
+        if (peer === undefined) return;
+        if (this.#accepted.get(peer) === accepted) this.#accepted.delete(peer);
+        if (kind === "peerClosed") this.#onProcessClosed(peer);
+      },
+    };
+  }
+
+  #onConnection(connection: Connection): void {
+    if (this.#closed) return connection.destroy();
+    if (this.#handshaking.size >= this.#context.limits.handshakesMax) {
+      // The oldest has had its time; refusing the newest would let strangers lock peers out.
+      const [oldest] = this.#handshaking;
+      this.#handshaking.delete(oldest);
+      oldest.end("destroy");
+    }
+    const accepted = new AcceptedConnection(connection, this.#context, this.#acceptedEvents);
+    this.#handshaking.add(accepted);
+    accepted.begin();
+  }
+
+  /** A newer process of `peer` has shown up: what is left of the older one's links is dropped. */
+  #onAdmission(peer: NodeId, admission: Admission, via: "dialled" | "accepted"): void {
+    if (admission.kind !== "replaced") return;
+    this.#accepted.get(peer)?.end("retire");
+    this.#accepted.delete(peer);
+    if (via === "accepted") this.#outgoing.get(peer)?.redial();
+    if (admission.wasPresent && !this.#closed) this.#handler?.onPeerClosed(peer);
+  }
+
+  #onProcessClosed(peer: NodeId): void {
+    const news = this.#context.directory.markClosed(peer);
+    if (news && !this.#closed) this.#handler?.onPeerClosed(peer);
+  }
+
+  #scheduleTick(): void {
+    this.#ticker = this.#context.clock.setTimer(this.#context.limits.pingIntervalMs, () => {
+      for (const connection of [...this.#context.established]) connection.tick();
+      if (!this.#closed) this.#scheduleTick();
+    });
+  }
+}

@@ -117,12 +117,15 @@ const KUBERNETES = /^LOGBOAT_(.*_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT(_\d+_(T
 
 /** Names the settings file; read by the caller. */
 export const CONFIG_VARIABLE = "LOGBOAT_CONFIG";
+/** Variables that are no settings: the file's name, and the executable that tests are to run. */
+const OTHER_VARIABLES: readonly string[] = [CONFIG_VARIABLE, "LOGBOAT_BIN"];
 
 function addVariables(merged: Merged, env: SettingsInput["env"], problems: Problem[]): void {
   const known = new Map(SETTING_KEYS.map((key) => [key.variable, key]));
   for (const name of Object.keys(env).sort()) {
     const value = env[name];
-    if (!name.startsWith("LOGBOAT_") || value === undefined || name === CONFIG_VARIABLE) continue;
+    if (!name.startsWith("LOGBOAT_") || value === undefined) continue;
+    if (OTHER_VARIABLES.includes(name)) continue;
     const key = known.get(name);
     if (key !== undefined) {
       const origin: Origin = { kind: "variable", name };

@@ -104,16 +104,42 @@ const redis = section({
     help: "Longest whole command, and most unread input kept for a connection.",
   }),
   "output-bytes-max": bytes({
-    min: 64 * KIB,
+    min: 0,
     max: 4 * GIB,
     fallback: 256 * MIB,
-    help: "Unread replies of one client; one that has more is disconnected.",
+    help: "Unread replies of one client; one that has more is disconnected. 0 is no limit.",
+  }),
+  "output-soft-bytes": bytes({
+    min: 0,
+    max: 4 * GIB,
+    fallback: 64 * MIB,
+    help: "Unread replies that a client may have for output-soft-ms, not longer. 0 is no limit.",
+  }),
+  "output-soft-ms": integer({
+    min: 0,
+    max: HOUR_MS,
+    fallback: 60_000,
+    help: "How long a client may have more than output-soft-bytes of unread replies.",
   }),
   "idle-timeout-ms": integer({
     min: 0,
     max: 24 * HOUR_MS,
     fallback: 0,
     help: "Disconnect a client that sends nothing for so long; 0 never does.",
+  }),
+  "assembly-timeout-ms": integer({
+    min: 100,
+    max: HOUR_MS,
+    fallback: 60_000,
+    help: "Disconnect a client whose command is not whole so long after its first byte, with a " +
+      "second more for each 16 kB.",
+  }),
+  "operation-timeout-ms": integer({
+    min: 100,
+    max: HOUR_MS,
+    fallback: 15_000,
+    help: "How long a client waits while the cluster has no leader; then it gets an error that " +
+      "says whether its write may have happened.",
   }),
 });
 

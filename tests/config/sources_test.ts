@@ -107,6 +107,7 @@ Deno.test("what Kubernetes puts into the environment is no mistake of the operat
     LOGBOAT_PORT_6379_TCP_ADDR: "10.1.2.3",
     LOGBOAT_ADMIN_SERVICE_HOST: "10.1.2.4",
     LOGBOAT_CONFIG: "read by the caller",
+    LOGBOAT_BIN: "read by the tests",
     PATH: "/bin",
   };
   assertEquals(loaded({ env }).given.size, 0);

@@ -1,6 +1,13 @@
 /** Data types and the databases that hold them. */
 
-// deno-lint-ignore no-empty-interface
-export interface Database {}
-// deno-lint-ignore no-empty-interface
-export interface Keyspace {}
+export * from "./byte_string.ts";
+export { Database } from "./database.ts";
+export type { DeadlineMs } from "./deadline_heap.ts";
+export * from "./hash_code.ts";
+export * from "./hash_table.ts";
+export * from "./int64.ts";
+export * from "./keyspace.ts";
+export * from "./long_double.ts";
+export * from "./string_value.ts";
+export { Collection, copyOfValue, encodingOfValue, typeOfValue } from "./value.ts";
+export type { Value } from "./value.ts";

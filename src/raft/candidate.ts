@@ -1,0 +1,155 @@
+/** Elections: pre-vote, vote, and who gets them (Raft thesis §3.4, §3.6.1, §4.2.3, §9.6). */
+
+import type { NodeId, Term } from "../base/mod.ts";
+import {
+  armForAnswers,
+  armForRetry,
+  armQuickElection,
+  isLeaseAlive,
+  postponeQuickAttempt,
+  takeAttempt,
+} from "./election_timer.ts";
+import type { RequestVoteArg, RequestVoteReply, TimeoutNow } from "./message.ts";
+import { send, sendAfterPersist } from "./outbox.ts";
+import { returnReads } from "./read_index.ts";
+import type { StepResult } from "./ready.ts";
+import {
+  becomeCandidate,
+  becomeFollower,
+  becomeLeader,
+  becomePreCandidate,
+  isVoter,
+} from "./roles.ts";
+import type { CampaignRole, RaftState } from "./state.ts";
+import { DONE, ignored } from "./step_result.ts";
+
+/** The election timer ran out: asks whether an election could be won. */
+export function campaign(state: RaftState): void {
+  takeAttempt(state);
+  becomePreCandidate(state);
+  requestVotes(state, true, false);
+  tally(state);
+}
+
+/** The leader's process closed its connection (architecture D10): campaigns soon. */
+export function handlePeerClosed(state: RaftState, peer: NodeId): StepResult {
+  const role = state.role;
+  if (role.kind !== "follower" || role.leaderId !== peer) return ignored("not the leader");
+  returnReads(state);
+  role.leaderId = undefined;
+  role.ackDue = false;
+  armQuickElection(state, peer);
+  return DONE;
+}
+
+/** The leader hands over: campaigns at once, without asking first (§3.10). */
+export function handleTimeoutNow(state: RaftState, message: TimeoutNow): StepResult {
+  const role = state.role;
+  if (role.kind !== "follower" || role.leaderId !== message.from) return ignored("not its leader");
+  if (state.nowMs < state.timer.blockedUntilMs) return ignored("cannot lead for now");
+  startElection(state, true);
+  return DONE;
+}
+
+/** A request of the current term, or for a pre-vote of any term not below it. */
+export function handleRequestVote(state: RaftState, message: RequestVoteArg): StepResult {
+  const granted = state.log.isUpToDate(message.last) &&
+    (message.preVote ? wouldVote(state, message) : canVote(state, message.from));
+  if (granted && message.preVote) {
+    if (state.role.kind === "follower") postponeQuickAttempt(state);
+  } else if (granted) {
+    if (state.role.kind === "preCandidate") becomeFollower(state, state.term, undefined);
+    state.votedFor = message.from;
+    armForAnswers(state);
+  }
+  sendVote(state, message, granted);
+  return DONE;
+}
+
+/** Whether a vote request of a later term must be left unheard: a leader is alive (§4.2.3). */
+export function isProtected(state: RaftState, message: RequestVoteArg): boolean {
+  return !message.transfer && isLeaseAlive(state);
+}
+
+export function sendVote(state: RaftState, message: RequestVoteArg, granted: boolean): void {
+  const { preVote, from: to } = message;
+  const reply: RequestVoteReply = {
+    kind: "requestVoteReply",
+    from: state.id,
+    to,
+    // A granted pre-vote names the term that it is for, everything else the sender's.
+    term: preVote && granted ? message.term : state.term,
+    preVote,
+    granted,
+  };
+  if (preVote) send(state, reply);
+  else sendAfterPersist(state, reply);
+}
+
+/** An answer of this campaign's term; `step.ts` has dealt with newer and older terms. */
+export function handleRequestVoteReply(state: RaftState, message: RequestVoteReply): StepResult {
+  const role = state.role;
+  if (message.preVote) {
+    if (role.kind !== "preCandidate") return ignored("no pre-vote is open");
+    if (message.granted && message.term !== state.term + 1) return ignored("of another term");
+  } else if (role.kind !== "candidate") return ignored("no election is open");
+  const [to, other] = message.granted ? [role.granted, role.refused] : [role.refused, role.granted];
+  to.add(message.from);
+  other.delete(message.from);
+  tally(state);
+  return DONE;
+}
+
+function wouldVote(state: RaftState, message: RequestVoteArg): boolean {
+  return message.term > state.term && !isProtected(state, message);
+}
+
+function canVote(state: RaftState, candidate: NodeId): boolean {
+  if (state.votedFor !== undefined) return state.votedFor === candidate;
+  const role = state.role;
+  if (role.kind === "preCandidate") return true;
+  return (role.kind === "follower" || role.kind === "learner") && role.leaderId === undefined;
+}
+
+function tally(state: RaftState): void {
+  const role = state.role;
+  if (role.kind !== "preCandidate" && role.kind !== "candidate") return;
+  if (role.granted.size >= state.quorum) {
+    if (role.kind === "preCandidate") startElection(state, false);
+    else becomeLeader(state);
+  } else if (state.voters.length - countRefused(state, role) < state.quorum) {
+    becomeFollower(state, state.term, undefined);
+    armForRetry(state);
+  }
+}
+
+/** A leader whose process is gone will not answer: it counts as a refusal. */
+function countRefused(state: RaftState, role: CampaignRole): number {
+  const closed = state.timer.closedLeader;
+  const gone = closed !== undefined && !role.granted.has(closed) && !role.refused.has(closed);
+  return role.refused.size + (gone ? 1 : 0);
+}
+
+function startElection(state: RaftState, transfer: boolean): void {
+  becomeCandidate(state);
+  requestVotes(state, false, transfer);
+  tally(state);
+}
+
+function requestVotes(state: RaftState, preVote: boolean, transfer: boolean): void {
+  if (!isVoter(state)) return;
+  for (const voter of state.voters) {
+    if (voter === state.id) continue;
+    const message: RequestVoteArg = {
+      kind: "requestVote",
+      from: state.id,
+      to: voter,
+      term: preVote ? (state.term + 1) as Term : state.term,
+      preVote,
+      transfer,
+      last: state.log.last,
+    };
+    if (preVote) send(state, message);
+    else sendAfterPersist(state, message);
+  }
+}

@@ -1,0 +1,33 @@
+/**
+ * Where messages wait for the next `Ready`. A message may leave at once only when it promises
+ * nothing that is not durable; the sender's term is such a promise too.
+ */
+
+import type { NodeId } from "../base/mod.ts";
+import type { AppendEntriesReply, RaftMessage } from "./message.ts";
+import type { RaftState } from "./state.ts";
+
+/** Sends a message that promises no more than the sender's term. */
+export function send(state: RaftState, message: RaftMessage): void {
+  if (state.term === state.outstanding.durableTerm) state.outbox.messages.push(message);
+  else state.outbox.messagesAfterPersist.push(message);
+}
+
+/** Sends a message that promises a vote or entries: it leaves when they are durable. */
+export function sendAfterPersist(state: RaftState, message: RaftMessage): void {
+  state.outbox.messagesAfterPersist.push(message);
+}
+
+/** Tells the leader of an older term that there is a newer one; it steps down (thesis §3.3). */
+export function sendNewerTerm(state: RaftState, to: NodeId): void {
+  const last = state.log.last;
+  const reply: AppendEntriesReply = {
+    kind: "appendEntriesReply",
+    from: state.id,
+    to,
+    term: state.term,
+    index: last.index,
+    conflict: last,
+  };
+  send(state, reply);
+}

@@ -1,0 +1,209 @@
+/**
+ * The Raft log as the core sees it: the terms of all entries, the bodies of those that may still be
+ * needed at once, and the positions that matter. It is not the disk: entries that are on disk and
+ * applied may be gone from here, and are then read back by the driver.
+ *
+ * Invariants: `appliedIndex <= commitIndex <= last.index`, `stableIndex <= takenIndex <=
+ * last.index`; bodies are held for a contiguous tail of the log, and always for entries that are
+ * not applied or not durable and that this process has seen.
+ */
+
+import { assert, type LogIndex, type Term } from "../base/mod.ts";
+import { ENTRY_ID_ZERO, type EntryId, type LogEntry } from "./log_entry.ts";
+import type { TermRun } from "./ready.ts";
+import { TermRuns } from "./term_runs.ts";
+
+/** Freed slots at the front of the body array that are worth moving the rest for. */
+const SLOTS_FREE_MAX = 1024;
+
+export class RaftLog {
+  readonly #runs: TermRuns;
+  readonly #cacheBytesMax: number;
+  #last: EntryId;
+  /** Bodies from `#head` on belong to `#firstCached` and up; slots before it are free. */
+  #bodies: (LogEntry | undefined)[] = [];
+  #head = 0;
+  #firstCached: number;
+  #appliedBytes = 0;
+  #uncommittedBytes = 0;
+  #commitIndex = 0;
+  #appliedIndex = 0;
+  #stableIndex: number;
+  #takenIndex: number;
+
+  constructor(last: EntryId, runs: readonly TermRun[], cacheBytesMax: number) {
+    this.#runs = new TermRuns(runs);
+    this.#last = last.index === 0 ? ENTRY_ID_ZERO : last;
+    this.#cacheBytesMax = cacheBytesMax;
+    this.#firstCached = last.index + 1;
+    this.#stableIndex = last.index;
+    this.#takenIndex = last.index;
+    assert(
+      this.#runs.termAt(last.index) === last.term,
+      `Cannot open log: its term runs do not end at term ${last.term} of entry ${last.index}`,
+    );
+  }
+
+  get last(): EntryId {
+    return this.#last;
+  }
+  get commitIndex(): LogIndex {
+    return this.#commitIndex as LogIndex;
+  }
+  get appliedIndex(): LogIndex {
+    return this.#appliedIndex as LogIndex;
+  }
+  /** Everything up to here is durable on this node. */
+  get stableIndex(): LogIndex {
+    return this.#stableIndex as LogIndex;
+  }
+  /** Everything up to here has been handed out to be persisted. */
+  get takenIndex(): LogIndex {
+    return this.#takenIndex as LogIndex;
+  }
+  /** Records seen by this process and not committed. */
+  get uncommittedBytes(): number {
+    return this.#uncommittedBytes;
+  }
+  /** The first index whose body is in memory; `last.index + 1` when there is none. */
+  get firstCached(): LogIndex {
+    return this.#firstCached as LogIndex;
+  }
+
+  /** The term at `index`, from 0 to `last.index`. */
+  termAt(index: LogIndex): Term {
+    return index === this.#last.index ? this.#last.term : this.#runs.termAt(index);
+  }
+
+  /** Whether the log has the entry `id`, and so the same prefix as whoever else has it. */
+  has(id: EntryId): boolean {
+    return id.index <= this.#last.index && this.termAt(id.index) === id.term;
+  }
+
+  /** Whether a log that ends in `last` has everything that could be committed here (§3.6.1). */
+  isUpToDate(last: EntryId): boolean {
+    return last.term !== this.#last.term
+      ? last.term > this.#last.term
+      : last.index >= this.#last.index;
+  }
+
+  /** The largest entry at or before `at.index` whose term is at most `at.term` (§3.5). */
+  lastUpToTerm(at: EntryId): EntryId {
+    const from = Math.min(at.index, this.#last.index) as LogIndex;
+    const index = this.#runs.lastIndexUpToTerm(from, at.term);
+    return { index, term: this.termAt(index) };
+  }
+
+  append(entry: LogEntry): void {
+    if (entry.index !== this.#last.index + 1) {
+      assert(
+        false,
+        `Cannot append entry ${entry.index}: found last index ${this.#last.index}, expected ${
+          entry.index - 1
+        }`,
+      );
+    }
+    if (entry.term !== this.#last.term) this.#runs.extend(entry.index, entry.term);
+    this.#bodies.push(entry);
+    this.#last = { term: entry.term, index: entry.index };
+    this.#uncommittedBytes += entry.record.length;
+  }
+
+  /** Forgets the entries from `first` on, which another leader's entries are about to replace. */
+  truncateFrom(first: LogIndex): void {
+    assert(
+      first > this.#commitIndex && first <= this.#last.index,
+      `Cannot truncate log at ${first}: commit index is ${this.#commitIndex}, last is ${this.#last.index}`,
+    );
+    for (let at = Math.max(first, this.#firstCached); at <= this.#last.index; at++) {
+      this.#uncommittedBytes -= (this.#bodies.pop() as LogEntry).record.length;
+    }
+    this.#runs.truncateFrom(first);
+    this.#last = this.#entryIdAt(first - 1);
+    if (this.#firstCached > first) this.#firstCached = first;
+    if (this.#stableIndex >= first) this.#stableIndex = first - 1;
+    if (this.#takenIndex >= first) this.#takenIndex = first - 1;
+  }
+
+  commitTo(index: LogIndex): void {
+    if (index <= this.#commitIndex) return;
+    if (index > this.#last.index) {
+      assert(
+        false,
+        `Cannot commit entry ${index}: found last index ${this.#last.index}; was this node's data directory replaced?`,
+      );
+    }
+    const from = Math.max(this.#commitIndex + 1, this.#firstCached);
+    for (let at = from; at <= index; at++) this.#uncommittedBytes -= this.#body(at).record.length;
+    this.#commitIndex = index;
+  }
+
+  /** The machine has applied up to `index`: bodies beyond the cache's bound are let go. */
+  appliedTo(index: LogIndex): void {
+    assert(
+      index >= this.#appliedIndex && index <= this.#commitIndex,
+      `Cannot set applied index to ${index}: it is ${this.#appliedIndex}, commit index is ${this.#commitIndex}`,
+    );
+    const from = Math.max(this.#appliedIndex + 1, this.#firstCached);
+    for (let at = from; at <= index; at++) this.#appliedBytes += this.#body(at).record.length;
+    this.#appliedIndex = index;
+    this.#evict();
+  }
+
+  stableTo(index: LogIndex): void {
+    if (index <= this.#stableIndex) return;
+    assert(index <= this.#takenIndex, "Cannot set stable index beyond what was handed out");
+    this.#stableIndex = index;
+    this.#evict();
+  }
+
+  /** The entries that nobody was asked to persist yet; from now on they count as handed out. */
+  take(): readonly LogEntry[] {
+    const first = this.#takenIndex + 1;
+    this.#takenIndex = this.#last.index;
+    return this.#bodies.slice(this.#slot(first)) as LogEntry[];
+  }
+
+  /**
+   * Consecutive entries from `first`, at most up to `last`, as many as fit in `bytesMax` and at
+   * least one; undefined when the first is not in memory.
+   */
+  entries(first: LogIndex, last: LogIndex, bytesMax: number): readonly LogEntry[] | undefined {
+    const end = Math.min(last, this.#last.index);
+    if (first < this.#firstCached || first > end) return undefined;
+    let bytes = this.#body(first).record.length;
+    let at = first + 1;
+    for (; at <= end; at++) {
+      bytes += this.#body(at).record.length;
+      if (bytes > bytesMax) break;
+    }
+    return this.#bodies.slice(this.#slot(first), this.#slot(at)) as LogEntry[];
+  }
+
+  #slot(index: number): number {
+    return this.#head + index - this.#firstCached;
+  }
+
+  #body(index: number): LogEntry {
+    return this.#bodies[this.#head + index - this.#firstCached] as LogEntry;
+  }
+
+  #entryIdAt(index: number): EntryId {
+    if (index === 0) return ENTRY_ID_ZERO;
+    return { index: index as LogIndex, term: this.#runs.termAt(index as LogIndex) };
+  }
+
+  #evict(): void {
+    const evictable = Math.min(this.#appliedIndex, this.#stableIndex);
+    while (this.#appliedBytes > this.#cacheBytesMax && this.#firstCached <= evictable) {
+      this.#appliedBytes -= (this.#bodies[this.#head] as LogEntry).record.length;
+      this.#bodies[this.#head] = undefined;
+      this.#head++;
+      this.#firstCached++;
+    }
+    if (this.#head > SLOTS_FREE_MAX && this.#head * 2 > this.#bodies.length) {
+      this.#bodies = this.#bodies.slice(this.#head);
+      this.#head = 0;
+    }
+  }
+}

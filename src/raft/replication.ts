@@ -1,0 +1,145 @@
+/**
+ * Sending entries (Raft thesis §3.5, §10.2.1) and deciding what is committed (§3.6.2). Everything
+ * is sent when a `Ready` is taken, so that all that one turn proposed goes in one append.
+ */
+
+import type { LogIndex } from "../base/mod.ts";
+import type { EntryId, LogEntry } from "./log_entry.ts";
+import type { AppendEntriesArg } from "./message.ts";
+import { send } from "./outbox.ts";
+import type { Progress } from "./progress.ts";
+import { maybeStartRound, sendHeartbeat } from "./read_index.ts";
+import type { LeaderRole, RaftState } from "./state.ts";
+import { maybeSendTimeoutNow } from "./transfer.ts";
+
+const NO_ENTRIES: readonly LogEntry[] = [];
+
+/** Sends what followers lack, what they may commit, and a round of reads when one waits. */
+export function flushLeader(state: RaftState, role: LeaderRole): void {
+  if (!state.flushDue) return;
+  state.flushDue = false;
+  maybeStartRound(state, role);
+  const commitIndex = state.log.commitIndex;
+  for (const progress of role.peers) {
+    sendAppends(state, progress);
+    // Clients of a follower wait for its commit index: it is told at once.
+    if (Math.min(progress.matchIndex, commitIndex) > progress.commitSent) {
+      sendHeartbeat(state, progress, 0, false);
+    }
+  }
+  maybeSendTimeoutNow(state, role);
+}
+
+/** Whether `flushLeader` would have something for this follower. */
+export function wantsFlush(state: RaftState, progress: Progress): boolean {
+  return progress.nudge || progress.nextIndex <= state.log.last.index ||
+    (progress.state === "probe" && !progress.probeSent) ||
+    Math.min(progress.matchIndex, state.log.commitIndex) > progress.commitSent;
+}
+
+/** Raises the commit index to what a majority has on disk, if that is an entry of this term. */
+export function maybeCommit(state: RaftState, role: LeaderRole): void {
+  const log = state.log;
+  const index = quorumIndex(state, role);
+  if (index <= log.commitIndex || index < role.firstIndex) return;
+  log.commitTo(index);
+  state.flushDue = true;
+}
+
+/** Entries that were read back for a follower (`Ready.fetches`). */
+export function sendFetched(
+  state: RaftState,
+  progress: Progress,
+  first: LogIndex,
+  entries: readonly LogEntry[],
+): void {
+  if (progress.state !== "replicate" || progress.nextIndex !== first) return;
+  for (const entry of entries) {
+    if (entry.index > state.log.last.index || state.log.termAt(entry.index) !== entry.term) return;
+  }
+  sendEntries(state, progress, entries);
+}
+
+function sendAppends(state: RaftState, progress: Progress): void {
+  const { log, limits } = state;
+  if (progress.state === "probe") {
+    if (!progress.probeSent) sendProbe(state, progress);
+    return;
+  }
+  if (progress.nudge) {
+    progress.nudge = false;
+    progress.movedMs = state.nowMs;
+    sendAppend(state, progress, NO_ENTRIES);
+  }
+  const last = log.last.index;
+  while (progress.nextIndex <= last && progress.fetchFirst === 0 && !progress.inflight.full) {
+    const entries = log.entries(progress.nextIndex, last, limits.appendBytesMax);
+    if (entries === undefined) fetch(state, progress);
+    else sendEntries(state, progress, entries);
+  }
+}
+
+/** One append at a time; without entries when they would have to be read from disk first. */
+function sendProbe(state: RaftState, progress: Progress): void {
+  const { log, limits } = state;
+  const entries = log.entries(progress.nextIndex, log.last.index, limits.appendBytesMax);
+  progress.probeSent = true;
+  progress.movedMs = state.nowMs;
+  sendAppend(state, progress, entries ?? NO_ENTRIES);
+}
+
+/** Adds to the window of a follower whose log is known to match. */
+function sendEntries(state: RaftState, progress: Progress, entries: readonly LogEntry[]): void {
+  let bytes = 0;
+  for (const entry of entries) bytes += entry.record.length;
+  if (progress.inflight.count === 0) progress.movedMs = state.nowMs;
+  sendAppend(state, progress, entries);
+  progress.nextIndex = (progress.nextIndex + entries.length) as LogIndex;
+  progress.inflight.add(progress.nextIndex - 1, bytes);
+}
+
+function sendAppend(state: RaftState, progress: Progress, entries: readonly LogEntry[]): void {
+  const log = state.log;
+  const index = (progress.nextIndex - 1) as LogIndex;
+  const prev: EntryId = { term: log.termAt(index), index };
+  const message: AppendEntriesArg = {
+    kind: "appendEntries",
+    from: state.id,
+    to: progress.peer,
+    term: state.term,
+    prev,
+    entries,
+    commitIndex: log.commitIndex,
+  };
+  send(state, message);
+  const covered = Math.min(log.commitIndex, index + entries.length) as LogIndex;
+  if (covered > progress.commitSent) progress.commitSent = covered;
+}
+
+function fetch(state: RaftState, progress: Progress): void {
+  const { log, limits, outbox } = state;
+  const first = progress.nextIndex;
+  progress.fetchFirst = first;
+  outbox.fetches.push({
+    peer: progress.peer,
+    first,
+    last: (log.firstCached - 1) as LogIndex,
+    bytesMax: limits.appendBytesMax,
+  });
+}
+
+const scratch: number[] = [];
+
+/** The highest index that a majority has on disk, this node among them. */
+function quorumIndex(state: RaftState, role: LeaderRole): LogIndex {
+  scratch.length = 0;
+  scratch.push(state.log.stableIndex);
+  for (const peer of role.peers) {
+    // Insertion keeps the few numbers falling.
+    let at = scratch.length;
+    scratch.push(peer.matchIndex);
+    for (; at > 0 && scratch[at - 1] < peer.matchIndex; at--) scratch[at] = scratch[at - 1];
+    scratch[at] = peer.matchIndex;
+  }
+  return scratch[state.quorum - 1] as LogIndex;
+}

@@ -1,0 +1,172 @@
+/** Where every event goes: by kind, then by term (Raft thesis §3.3), then by role. */
+
+import { assert, unreachable } from "../base/mod.ts";
+import {
+  campaign,
+  handlePeerClosed,
+  handleRequestVote,
+  handleRequestVoteReply,
+  handleTimeoutNow,
+  isProtected,
+  sendVote,
+} from "./candidate.ts";
+import { armElectionTimer } from "./election_timer.ts";
+import { handleAppendEntries, handleHeartbeat } from "./follower.ts";
+import {
+  handleAppendEntriesReply,
+  handleFetched,
+  handleFollowerClosed,
+  handleHeartbeatReply,
+  handlePropose,
+  handleStepDown,
+  tickLeader,
+} from "./leader.ts";
+import type { AppendEntriesReply, HeartbeatReply, RaftMessage } from "./message.ts";
+import { sendNewerTerm } from "./outbox.ts";
+import { handleRead, handleReadIndex, handleReadIndexReply } from "./read_index.ts";
+import type { RaftEvent, StepResult } from "./ready.ts";
+import { maybeCommit } from "./replication.ts";
+import { becomeFollower } from "./roles.ts";
+import type { RaftState } from "./state.ts";
+import { DONE, ignored } from "./step_result.ts";
+import { handleTransfer } from "./transfer.ts";
+
+export function stepEvent(state: RaftState, event: RaftEvent): StepResult {
+  switch (event.kind) {
+    case "message":
+      return stepMessage(state, event.message);
+    case "tick":
+      return stepTick(state, event.nowMs);
+    case "propose":
+      return handlePropose(state, event.entryKind, event.record);
+    case "read":
+      return handleRead(state, event.readId);
+    case "persisted":
+      return stepPersisted(state, event.number);
+    case "applied":
+      state.log.appliedTo(event.index);
+      return DONE;
+    case "fetched":
+      return handleFetched(state, event.peer, event.first, event.entries);
+    case "peerClosed":
+      return state.role.kind === "leader"
+        ? handleFollowerClosed(state.role, event.peer)
+        : handlePeerClosed(state, event.peer);
+    case "transfer":
+      return handleTransfer(state, event.to);
+    case "stepDown":
+      return handleStepDown(state);
+    default:
+      return unreachable(event);
+  }
+}
+
+function stepTick(state: RaftState, nowMs: number): StepResult {
+  const gapMs = nowMs - state.nowMs;
+  if (gapMs < 0) return ignored("time does not run backwards");
+  state.nowMs = nowMs;
+  const role = state.role;
+  if (role.kind === "leader") tickLeader(state, role);
+  else if (role.kind === "learner") return DONE;
+  else if (state.voters.length > 1 && gapMs > state.electionTimeoutMs.min) {
+    // The process was stopped: a leader may be well, its messages are only not read yet.
+    armElectionTimer(state);
+  } else if (nowMs >= state.timer.deadlineMs && nowMs >= state.timer.blockedUntilMs) {
+    campaign(state);
+  }
+  return DONE;
+}
+
+function stepPersisted(state: RaftState, number: number): StepResult {
+  assert(number <= state.readyNumber, `Cannot settle Ready ${number}: it was never handed out`);
+  state.log.stableTo(state.outstanding.settle(number));
+  if (state.role.kind === "leader") maybeCommit(state, state.role);
+  return DONE;
+}
+
+function stepMessage(state: RaftState, message: RaftMessage): StepResult {
+  assert(message.to === state.id, `Cannot take a message for node ${message.to}`);
+  if (message.from === state.id || !state.voters.includes(message.from)) {
+    return ignored("from a stranger");
+  }
+  if (message.term < state.term) return stepOlder(state, message);
+  if (message.term > state.term) {
+    if (message.kind === "requestVote") {
+      if (!message.preVote) {
+        if (isProtected(state, message)) return ignored("a leader is alive");
+        becomeFollower(state, message.term, undefined);
+      }
+    } else if (message.kind !== "requestVoteReply" || !message.preVote || !message.granted) {
+      becomeFollower(state, message.term, leaderOf(message));
+    }
+  }
+  return stepCurrent(state, message);
+}
+
+/** The sender is behind: tells it so where it helps, and has no other effect. */
+function stepOlder(state: RaftState, message: RaftMessage): StepResult {
+  switch (message.kind) {
+    case "appendEntries":
+    case "heartbeat":
+      sendNewerTerm(state, message.from);
+      return ignored("an older leader");
+    case "requestVote":
+      sendVote(state, message, false);
+      return ignored("an older candidate");
+    case "requestVoteReply":
+      // A pre-vote may be refused by somebody with a lower term and a longer log.
+      if (message.preVote && !message.granted) return handleRequestVoteReply(state, message);
+      return ignored("an older vote");
+    default:
+      return ignored("an older term");
+  }
+}
+
+function stepCurrent(state: RaftState, message: RaftMessage): StepResult {
+  switch (message.kind) {
+    case "requestVote":
+      return handleRequestVote(state, message);
+    case "requestVoteReply":
+      return handleRequestVoteReply(state, message);
+    case "appendEntries":
+      return handleAppendEntries(state, message);
+    case "heartbeat":
+      return handleHeartbeat(state, message);
+    case "appendEntriesReply":
+    case "heartbeatReply":
+      return stepLeaderReply(state, message);
+    case "readIndex":
+      return handleReadIndex(state, message);
+    case "readIndexReply":
+      return handleReadIndexReply(state, message);
+    case "timeoutNow":
+      return handleTimeoutNow(state, message);
+    default:
+      return unreachable(message);
+  }
+}
+
+function stepLeaderReply(
+  state: RaftState,
+  message: AppendEntriesReply | HeartbeatReply,
+): StepResult {
+  const role = state.role;
+  if (role.kind !== "leader") return ignored("leads no more");
+  const progress = role.peers.find((peer) => peer.peer === message.from);
+  assert(progress !== undefined, `Cannot find node ${message.from} among the followers`);
+  return message.kind === "heartbeatReply"
+    ? handleHeartbeatReply(state, role, progress, message)
+    : handleAppendEntriesReply(state, role, progress, message);
+}
+
+/** Only a leader sends these. */
+function leaderOf(message: RaftMessage) {
+  switch (message.kind) {
+    case "appendEntries":
+    case "heartbeat":
+    case "timeoutNow":
+      return message.from;
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,62 @@
+/** Handing leadership to another voter (Raft thesis §3.10). */
+
+import type { NodeId } from "../base/mod.ts";
+import type { TimeoutNow } from "./message.ts";
+import { send } from "./outbox.ts";
+import type { Progress } from "./progress.ts";
+import type { StepResult } from "./ready.ts";
+import type { LeaderRole, RaftState } from "./state.ts";
+import { DONE, ignored, refused } from "./step_result.ts";
+
+/** Starts to hand over; proposals are refused until it is done or an election timeout passed. */
+export function handleTransfer(state: RaftState, to: NodeId | undefined): StepResult {
+  const role = state.role;
+  if (role.kind !== "leader") return refused("notLeader");
+  if (role.transfer !== undefined) return refused("transferring");
+  if (to === state.id) return ignored("this node leads already");
+  const target = to === undefined ? mostCaughtUp(role) : role.peers.find((p) => p.peer === to);
+  if (target === undefined) return refused("noSuchVoter");
+  const deadlineMs = state.nowMs + state.electionTimeoutMs.min;
+  role.transfer = { to: target.peer, deadlineMs, timeoutNowSent: false };
+  state.flushDue = true;
+  return DONE;
+}
+
+/** Asks the target to campaign as soon as its log is complete. */
+export function maybeSendTimeoutNow(state: RaftState, role: LeaderRole): void {
+  const transfer = role.transfer;
+  if (transfer === undefined || transfer.timeoutNowSent) return;
+  const target = role.peers.find((peer) => peer.peer === transfer.to);
+  if (target === undefined || target.matchIndex !== state.log.last.index) return;
+  transfer.timeoutNowSent = true;
+  const message: TimeoutNow = {
+    kind: "timeoutNow",
+    from: state.id,
+    to: transfer.to,
+    term: state.term,
+  };
+  send(state, message);
+}
+
+/** Gives up after an election timeout. Until then a heartbeat's pace repeats a lost `TimeoutNow`. */
+export function tickTransfer(state: RaftState, role: LeaderRole): void {
+  const transfer = role.transfer;
+  if (transfer === undefined) return;
+  if (state.nowMs >= transfer.deadlineMs) role.transfer = undefined;
+  else {
+    transfer.timeoutNowSent = false;
+    state.flushDue = true;
+  }
+}
+
+/** The voter with the longest log, of equals the one heard last. */
+function mostCaughtUp(role: LeaderRole): Progress | undefined {
+  let best: Progress | undefined;
+  for (const peer of role.peers) {
+    if (
+      best === undefined || peer.matchIndex > best.matchIndex ||
+      (peer.matchIndex === best.matchIndex && peer.lastContactMs > best.lastContactMs)
+    ) best = peer;
+  }
+  return best;
+}

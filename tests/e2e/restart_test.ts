@@ -1,0 +1,117 @@
+/** E2 to E4: members and whole clusters die with SIGKILL and come back with what they acknowledged. */
+
+import { assertEquals, assertGreater, assertGreaterOrEqual } from "../support/assert.ts";
+import { type Cluster, withCluster } from "../support/cluster.ts";
+import { checkHistory, History } from "../support/history.ts";
+import { Load, MixedOperations } from "../support/load.ts";
+import { assertSameContents } from "../support/state.ts";
+import { until } from "../support/wait.ts";
+
+function mixedLoad(cluster: Cluster, history: History, seed: number, clients: number): Load {
+  const mixed = new MixedOperations(60);
+  return new Load({
+    history,
+    nodes: cluster.nodes,
+    clients,
+    seed,
+    thinkMsMax: 10,
+    choose: (random) => mixed.choose(random),
+  });
+}
+
+async function successes(load: Load, more: number): Promise<void> {
+  const wanted = load.succeeded + more;
+  await until(`${more} more answers`, { withinMs: 30_000 }, () => load.succeeded >= wanted);
+}
+
+Deno.test("E2: a follower killed under load catches up from the log and changes no term", async () => {
+  await withCluster({ nodes: 3 }, async (cluster) => {
+    const history = new History();
+    const load = mixedLoad(cluster, history, 3, 12);
+    try {
+      await successes(load, 200);
+      const leader = await cluster.leader();
+      const { term } = await leader.status();
+      const follower = cluster.nodes.find((node) => node !== leader)!;
+      await follower.kill();
+      await successes(load, 600);
+      const { commitIndex } = await leader.status();
+      await follower.start();
+      await until(
+        `the follower applies entry ${commitIndex}`,
+        { withinMs: 15_000 },
+        async () => (await follower.status()).appliedIndex >= commitIndex,
+      );
+      await successes(load, 200);
+      const status = await leader.status();
+      assertEquals({ role: status.role, term: status.term }, { role: "leader", term });
+      for (const node of cluster.nodes.filter((node) => node !== follower)) {
+        assertEquals(load.problemsOf(node, 0), [], `node ${node.id}`);
+      }
+    } finally {
+      await load.stop();
+    }
+    assertEquals(checkHistory(history.operations, { budgetMs: 20_000 }).problem, undefined);
+    await cluster.caughtUp();
+    await assertSameContents(cluster);
+  });
+});
+
+const rounds = 4;
+
+Deno.test("E3: all nodes killed at one instant keep every acknowledged write, term and vote", async () => {
+  await withCluster({ nodes: 3 }, async (cluster) => {
+    const history = new History();
+    for (let round = 0; round < rounds; round++) {
+      const load = mixedLoad(cluster, history, 10 + round, 15);
+      let terms: number[];
+      try {
+        await successes(load, 300);
+        terms = await Promise.all(cluster.nodes.map(async (node) => (await node.status()).term));
+        for (const node of cluster.nodes) node.process!.signal("SIGKILL");
+        await Promise.all(cluster.nodes.map((node) => node.kill()));
+      } finally {
+        await load.stop();
+      }
+      await cluster.start();
+      for (const [i, node] of cluster.nodes.entries()) {
+        assertGreaterOrEqual((await node.status()).term, terms[i], `term of node ${node.id}`);
+      }
+    }
+    // Reads after the last start put what was acknowledged to the proof.
+    const last = mixedLoad(cluster, history, 20, 15);
+    try {
+      await successes(last, 600);
+    } finally {
+      await last.stop();
+    }
+    const report = checkHistory(history.operations, { budgetMs: 20_000 });
+    assertEquals(report.problem, undefined);
+    assertGreater(report.operations, rounds * 200);
+    await cluster.caughtUp();
+    await assertSameContents(cluster);
+  });
+});
+
+Deno.test("E4: a single node killed right after each reply never loses an acknowledged write", async () => {
+  await withCluster({ nodes: 1 }, async (cluster) => {
+    const [node] = cluster.nodes;
+    for (let round = 1; round <= 6; round++) {
+      const client = await node.connect();
+      const value = `value of round ${round}`;
+      await client.call("APPEND", "list", `${round};`);
+      // Nothing may come between this reply and the kill.
+      const reply = await client.call("SET", `key:${round}`, value);
+      node.process!.signal("SIGKILL");
+      assertEquals(reply, "OK");
+      await client.closed;
+      await node.kill();
+      await node.start();
+      await node.withClient(async (reader) => {
+        assertEquals(await reader.call("GET", `key:${round}`), value);
+        const expected = Array.from({ length: round }, (_, i) => `${i + 1};`).join("");
+        assertEquals(await reader.call("GET", "list"), expected);
+      });
+    }
+  });
+});

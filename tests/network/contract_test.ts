@@ -1,0 +1,168 @@
+/** What every `RaftNetwork` must do, run on each implementation. */
+
+import { NodeId } from "../../src/base/mod.ts";
+import { MESSAGE_KINDS, messageFrameBytes } from "../../src/network/mod.ts";
+import { type PeerMessage, RECORD_HEADER_BYTES } from "../../src/raft/mod.ts";
+import { assert, assertEquals, assertGreaterOrEqual } from "../support/assert.ts";
+import { appendOf, sampleMessages } from "./samples.ts";
+import {
+  MemoryWorld,
+  meshed,
+  TcpWorld,
+  type TestNode,
+  VirtualTcpWorld,
+  type World,
+} from "./world.ts";
+
+const ONE = NodeId(1);
+const TWO = NodeId(2);
+
+function contract(name: string, run: (world: World) => Promise<void>): void {
+  for (
+    const makeWorld of [() => new MemoryWorld(), () => new VirtualTcpWorld(), () => new TcpWorld()]
+  ) {
+    const world = makeWorld();
+    Deno.test(`${world.name}: ${name}`, async () => {
+      try {
+        await run(world);
+      } finally {
+        await world.close();
+      }
+    });
+  }
+}
+
+async function pair(world: World): Promise<[TestNode, TestNode]> {
+  const one = await world.start({ id: 1 });
+  const two = await world.start({ id: 2 });
+  await world.until("both are connected", () => meshed([one, two]));
+  return [one, two];
+}
+
+function comparable(message: PeerMessage): unknown {
+  return message.kind === "forwardedBatch"
+    ? { ...message, record: message.record.slice(RECORD_HEADER_BYTES) }
+    : message;
+}
+
+contract("every kind of message arrives once, equal and in order", async (world) => {
+  const [one, two] = await pair(world);
+  const messages = sampleMessages(ONE, TWO);
+  for (const message of messages) assert(one.network.send(message), message.kind);
+  one.network.flush();
+  await world.until("all arrived", () => two.messages.length === messages.length);
+  assertEquals(two.messages.map(comparable), messages.map(comparable));
+  assertEquals(one.messages, []);
+  const sent = one.network.stats();
+  const received = two.network.stats();
+  assertEquals(sent.messagesSent, messages.length);
+  assertEquals(received.messagesReceived, messages.length);
+  const bytes = messages.reduce((sum, message) => sum + messageFrameBytes(message), 0);
+  assertGreaterOrEqual(sent.bytesSent, bytes);
+  assertGreaterOrEqual(received.bytesReceived, bytes);
+  for (const kind of MESSAGE_KINDS) {
+    const count = messages.filter((message) => message.kind === kind).length;
+    assertEquals([sent.sentByKind[kind], received.receivedByKind[kind]], [count, count], kind);
+  }
+});
+
+contract("nothing leaves before flush", async (world) => {
+  const [one, two] = await pair(world);
+  const [message] = sampleMessages(ONE, TWO);
+  one.network.send(message);
+  two.network.send(sampleMessages(TWO, ONE)[0]);
+  two.network.flush();
+  await world.until("the flushed one arrived", () => one.messages.length === 1);
+  assertEquals(two.messages, []);
+  one.network.flush();
+  await world.until("the other arrived", () => two.messages.length === 1);
+});
+
+contract(
+  "a message for a peer that is not there is dropped and never comes late",
+  async (world) => {
+    const one = await world.start({ id: 1 });
+    const early = sampleMessages(ONE, TWO)[0];
+    assertEquals(one.network.send(early), false);
+    one.network.flush();
+    assertEquals(one.network.stats().messagesDropped, 1);
+    assertEquals(one.network.isConnected(TWO), false);
+    const two = await world.start({ id: 2 });
+    await world.until("both are connected", () => meshed([one, two]));
+    const late = sampleMessages(ONE, TWO)[1];
+    assertEquals(one.network.send(late), true);
+    one.network.flush();
+    await world.until("a message arrived", () => two.messages.length > 0);
+    assertEquals(two.messages, [late]);
+  },
+);
+
+contract("a message to a stranger is dropped", async (world) => {
+  const one = await world.start({ id: 1 });
+  assertEquals(one.network.send(sampleMessages(ONE, NodeId(99))[0]), false);
+  assertEquals(one.network.stats().messagesDropped, 1);
+});
+
+contract("three nodes reach each other, each is told once", async (world) => {
+  const nodes = await Promise.all([1, 2, 3].map((id) => world.start({ id })));
+  await world.until("all are connected", () => meshed(nodes));
+  for (const node of nodes) {
+    const others = nodes.filter((other) => other !== node).map(({ id }) => Number(id));
+    assertEquals([...node.ups].sort(), others);
+    for (const other of others) node.network.send(sampleMessages(node.id, NodeId(other))[0]);
+    node.network.flush();
+  }
+  await world.until("all arrived", () => nodes.every(({ messages }) => messages.length === 2));
+  for (const node of nodes) {
+    for (const message of node.messages) assertEquals(message.to, node.id);
+    assertEquals(node.network.stats().reconnects, 0);
+  }
+});
+
+contract("a death is reported once, a return connects again", async (world) => {
+  const [one, two] = await pair(world);
+  world.kill(two);
+  await world.until("the death is reported", () => one.closed.length > 0);
+  await world.until("the link is down", () => !one.network.isConnected(TWO));
+  assertEquals(one.network.send(sampleMessages(ONE, TWO)[0]), false);
+  const again = await world.start({ id: 2, incarnation: 2 });
+  await world.until("both are connected", () => meshed([one, again]));
+  assertEquals(one.closed, [2]);
+  assertEquals(one.ups, [2, 2]);
+  assertEquals(one.network.stats().reconnects, 1);
+  assertEquals(two.closed, []);
+  one.network.send(sampleMessages(ONE, TWO)[0]);
+  one.network.flush();
+  await world.until("a message arrived", () => again.messages.length === 1);
+  assertEquals(two.messages, []);
+});
+
+contract("what was flushed before close arrives; only the others are told", async (world) => {
+  const [one, two] = await pair(world);
+  const count = 200;
+  for (let i = 0; i < count; i++) two.network.send(appendOf(TWO, ONE, i));
+  two.network.flush();
+  let closed = false;
+  void two.network.close().then(() => closed = true);
+  await world.until("all arrived", () => one.messages.length === count);
+  await world.until("the end is reported", () => one.closed.length === 1);
+  await world.until("close resolves", () => closed);
+  assertEquals(two.closed, []);
+});
+
+contract("large and many messages arrive in order", async (world) => {
+  const [one, two] = await pair(world);
+  const sizes = Array.from({ length: 1000 }, (_, i) => i % 100 === 0 ? 300_000 : i);
+  for (let next = 0; next < sizes.length;) {
+    for (let burst = 0; burst < 50; burst++) {
+      assert(one.network.send(appendOf(ONE, TWO, sizes[next++])), `message ${next}`);
+    }
+    one.network.flush();
+    await world.until("most arrived", () => two.messages.length >= next - 100);
+  }
+  await world.until("all arrived", () => two.messages.length === sizes.length);
+  const got = two.messages.map((message) =>
+    message.kind === "appendEntries" ? message.entries[0].record.length - RECORD_HEADER_BYTES : -1
+  );
+  assertEquals(got, sizes);
+});

@@ -279,7 +279,7 @@ const admin = section({
     fallback: "",
     mayBeEmpty: true,
     secret: true,
-    help: "Bearer token of every admin request but /healthz; empty asks for none.",
+    help: "Bearer token of every admin request but /healthz and /readyz; empty asks for none.",
   }),
   "token-file": text({
     fallback: "",

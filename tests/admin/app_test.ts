@@ -1,0 +1,178 @@
+/** Every route of the admin endpoint, without a socket. */
+
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
+import { ADMIN_ROUTES, adminApp, type AdminDeps, statusSchema } from "../../src/admin/mod.ts";
+import { fakeNode, view } from "./support.ts";
+
+const BASE = "http://localhost:8379";
+
+async function ask(deps: AdminDeps, path: string, init: RequestInit = {}) {
+  const headers = new Headers(init.headers);
+  if (!headers.has("host")) headers.set("host", "localhost:8379");
+  const response = await adminApp(deps).request(`${BASE}${path}`, { ...init, headers });
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, text };
+}
+
+function post(body?: string, headers: Record<string, string> = {}): RequestInit {
+  return { method: "POST", body, headers: { "content-type": "application/json", ...headers } };
+}
+
+Deno.test("/healthz says that the process answers, ready or not", async () => {
+  const deps = fakeNode({ view: () => ({ ...view, ready: false }) });
+  const { status, text } = await ask(deps, "/healthz");
+  assertEquals([status, JSON.parse(text)], [200, { ok: true }]);
+});
+
+Deno.test("/readyz says yes, or 503 and why not", async () => {
+  assertEquals((await ask(fakeNode(), "/readyz")).status, 200);
+  const notReady = { ...view, ready: false, notReadyReason: "no leader is known" };
+  const { status, text } = await ask(fakeNode({ view: () => notReady }), "/readyz");
+  assertEquals([status, JSON.parse(text)], [
+    503,
+    { ready: false, reason: "no leader is known" },
+  ]);
+});
+
+Deno.test("/api/v1/status is the view in its documented shape", async () => {
+  const { status, text } = await ask(fakeNode(), "/api/v1/status");
+  assertEquals(status, 200);
+  const answer = JSON.parse(text);
+  assertEquals(statusSchema.parse(answer), answer, "a field is not in the schema");
+  assertEquals([answer.nodeId, answer.role, answer.leaderId, answer.version], [
+    1,
+    "leader",
+    1,
+    "1.2.3",
+  ]);
+  assertEquals(answer.members[0].lastContactMs, null);
+  const lost = { ...view, leaderId: undefined, role: "candidate" as const };
+  assertEquals(
+    JSON.parse((await ask(fakeNode({ view: () => lost }), "/api/v1/status")).text).leaderId,
+    null,
+  );
+});
+
+Deno.test("/ is a page that loads nothing and lets no member's address become markup", async () => {
+  const { status, headers, text } = await ask(fakeNode(), "/");
+  assertEquals(status, 200);
+  assertMatch(headers.get("content-type") ?? "", /^text\/html/);
+  assertStringIncludes(text, "Logboat node 1");
+  assertStringIncludes(text, "10 entries");
+  assert(!text.includes("<script"), "an address became a script");
+  assertStringIncludes(text, "&#60;script&#62;");
+  assert(!/(src|href)="(?!\/)/.test(text), "the page loads something from elsewhere");
+  assertStringIncludes(headers.get("content-security-policy") ?? "", "default-src 'none'");
+});
+
+Deno.test("every answer forbids caching, sniffing and framing", async () => {
+  for (const path of [...Object.keys(ADMIN_ROUTES), "/nowhere"]) {
+    const { headers } = await ask(fakeNode(), path);
+    assertEquals(headers.get("cache-control"), "no-store", path);
+    assertEquals(headers.get("x-content-type-options"), "nosniff", path);
+    assertEquals(headers.get("x-frame-options"), "DENY", path);
+    assertEquals(headers.get("access-control-allow-origin"), null, path);
+  }
+});
+
+Deno.test("transfer: to a node, to the best one, refused", async () => {
+  const deps = fakeNode();
+  assertEquals((await ask(deps, "/api/v1/transfer", post('{"to":3}'))).text, '{"leaderId":3}');
+  assertEquals((await ask(deps, "/api/v1/transfer", post("{}"))).status, 200);
+  assertEquals((await ask(deps, "/api/v1/transfer", { method: "POST" })).status, 200);
+  assertEquals(deps.transfers, [3, undefined, undefined]);
+  const outcome = { kind: "refused", reason: "node 3 is not a member" } as const;
+  const refused = await ask(fakeNode({ outcome }), "/api/v1/transfer", post('{"to":3}'));
+  assertEquals([refused.status, JSON.parse(refused.text)], [
+    409,
+    { error: "Cannot transfer leadership: node 3 is not a member" },
+  ]);
+});
+
+Deno.test("transfer: bodies that are refused before anything is done", async () => {
+  const deps = fakeNode();
+  for (const body of ["{", "[]", "null", '{"to":0}', '{"to":"2"}', '{"to":1.5}', '{"too":2}']) {
+    assertEquals((await ask(deps, "/api/v1/transfer", post(body))).status, 400, body);
+  }
+  const form = post("to=2", { "content-type": "application/x-www-form-urlencoded" });
+  assertEquals((await ask(deps, "/api/v1/transfer", form)).status, 415);
+  const long = await ask(deps, "/api/v1/transfer", post(`{"to":${" ".repeat(5000)}2}`));
+  assertEquals(long.status, 413);
+  assertEquals(deps.transfers, []);
+});
+
+Deno.test("unknown paths and wrong methods are JSON errors that say what is there", async () => {
+  const missing = await ask(fakeNode(), "/nowhere");
+  assertEquals(missing.status, 404);
+  assertStringIncludes(JSON.parse(missing.text).error, "/api/v1/status");
+  const wrong = await ask(fakeNode(), "/api/v1/transfer");
+  assertEquals([wrong.status, wrong.headers.get("allow")], [405, "POST"]);
+  assertEquals((await ask(fakeNode(), "/metrics", { method: "DELETE" })).status, 405);
+});
+
+Deno.test("with a token, only health and readiness are open", async () => {
+  const deps = fakeNode({ token: "s3cret", hostname: "10.0.0.1" });
+  for (const [path, method] of Object.entries(ADMIN_ROUTES)) {
+    const open = path === "/healthz" || path === "/readyz";
+    for (
+      const authorization of [undefined, "Bearer wrong", "Bearer s3cre", "Basic s3cret", "s3cret"]
+    ) {
+      const headers = authorization === undefined ? undefined : { authorization };
+      const { status, headers: answered } = await ask(deps, path, { method, headers });
+      assertEquals(status, open ? 200 : 401, `${path} ${authorization}`);
+      if (!open) assertMatch(answered.get("www-authenticate") ?? "", /^Bearer/);
+    }
+    const right = { authorization: "bearer s3cret", host: "any.example.org" };
+    assertEquals((await ask(deps, path, { method, headers: right })).status, 200, path);
+  }
+  assertEquals(deps.transfers, [undefined]);
+});
+
+Deno.test("without a token, a host that is not this machine is refused (DNS rebinding)", async () => {
+  const deps = fakeNode();
+  for (const host of ["localhost:8379", "127.0.0.1:8379", "[::1]:8379", "LOCALHOST", "127.0.0.1"]) {
+    assertEquals((await ask(deps, "/metrics", { headers: { host } })).status, 200, host);
+  }
+  for (
+    const host of ["evil.example:8379", "localhost.evil.example", "127.0.0.1.evil.example", ""]
+  ) {
+    const { status, text } = await ask(deps, "/metrics", { headers: { host } });
+    assertEquals(status, 403, host);
+    assertStringIncludes(JSON.parse(text).error, "admin.token");
+    assertEquals((await ask(deps, "/api/v1/transfer", post("{}", { host }))).status, 403);
+  }
+  assertEquals(deps.transfers, []);
+});
+
+Deno.test("a page of another site is refused, token or not", async () => {
+  for (const token of ["", "t"]) {
+    const deps = fakeNode({ token });
+    const authorization = "Bearer t";
+    const pages: Record<string, string>[] = [
+      { origin: "http://evil.example", authorization },
+      { origin: "null", authorization },
+      { origin: "http://localhost:9999", authorization },
+      { "sec-fetch-site": "cross-site", authorization },
+      { "sec-fetch-site": "same-site", authorization },
+    ];
+    for (const headers of pages) {
+      assertEquals((await ask(deps, "/api/v1/transfer", post("{}", headers))).status, 403);
+    }
+    assertEquals(deps.transfers, []);
+    const own = { origin: "http://localhost:8379", "sec-fetch-site": "same-origin", authorization };
+    assertEquals((await ask(deps, "/api/v1/transfer", post("{}", own))).status, 200);
+  }
+});
+
+Deno.test("a handler that throws is a bug: reported, answered without details", async () => {
+  const bug = new Error("secret detail");
+  const deps = fakeNode({
+    view: () => {
+      throw bug;
+    },
+  });
+  const { status, text } = await ask(deps, "/api/v1/status");
+  assertEquals(status, 500);
+  assert(!text.includes("secret detail"));
+  assertEquals(deps.bugs, [bug]);
+});

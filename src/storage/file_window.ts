@@ -1,0 +1,31 @@
+/** A sliding view of a file for reading it once from front to back with few system calls. */
+
+import type { DiskFile } from "../platform/mod.ts";
+
+const WINDOW_BYTES = 1 << 20;
+
+export class FileWindow {
+  readonly #file: DiskFile;
+  /** The bytes of the file from `start`; only `length` of them are valid. */
+  buffer: Uint8Array;
+  start = 0;
+  length = 0;
+
+  constructor(file: DiskFile, windowBytes = WINDOW_BYTES) {
+    this.#file = file;
+    this.buffer = new Uint8Array(windowBytes);
+  }
+
+  /** Whether `bytes` from position `at` are here already. */
+  has(at: number, bytes: number): boolean {
+    return at >= this.start && at + bytes <= this.start + this.length;
+  }
+
+  /** Reads on from `at`, at least `bytes` if the file has them; returns how many are there. */
+  async load(at: number, bytes: number): Promise<number> {
+    if (bytes > this.buffer.length) this.buffer = new Uint8Array(bytes);
+    this.start = at;
+    this.length = await this.#file.read(this.buffer, at);
+    return this.length;
+  }
+}

@@ -1,0 +1,394 @@
+/**
+ * The Raft log, term and vote of one node on disk: a queue of changes in front of `LogWriter`.
+ *
+ * Changes that wait while a sync runs are written together and share the next sync (architecture
+ * D3). What a policy promises is in options.ts. After a failed write or sync nothing more is
+ * written, ever (D9).
+ */
+
+import { assert, type Logger, LogIndex, Term } from "../base/mod.ts";
+import type { Clock, Disk, Timer } from "../platform/mod.ts";
+import type { EntryId, HardState, LogEntry, TermRun } from "../raft/mod.ts";
+import { type DataDirectory, LOG_DIRECTORY_NAME } from "./data_directory.ts";
+import { StorageError } from "./errors.ts";
+import { type RecoveredLog, recoverLog } from "./log_recovery.ts";
+import { LogSerializer } from "./log_serializer.ts";
+import { LogWriter } from "./log_writer.ts";
+import { PREALLOCATE_BYTES, SEGMENT_BYTES_MIN, type StorageOptions } from "./options.ts";
+import type { Segment } from "./segment.ts";
+import { STATE_NAMES, StateFiles } from "./state_files.ts";
+import type { StoredState } from "./state_format.ts";
+
+/** What one `persist` writes: first the hard state, then the entries. */
+export interface PersistBatch {
+  readonly hardState?: HardState | undefined;
+  /** Consecutive; they replace everything from the first one's index on. */
+  readonly entries: readonly LogEntry[];
+}
+
+export interface RaftStorageOptions {
+  readonly disk: Disk;
+  /** Stays open until after `close`. */
+  readonly directory: DataDirectory;
+  readonly options: StorageOptions;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** After each sync of the log, with how long it took. */
+  readonly onSynced?: (seconds: number) => void;
+  /** Once, when the storage takes nothing more: the process should end. */
+  readonly onFatal: (error: Error) => void;
+}
+
+/** What was on disk at the start. */
+export interface Recovered {
+  readonly hardState: HardState;
+  /** The last entry, zeros for an empty log. */
+  readonly last: EntryId;
+  readonly termRuns: readonly TermRun[];
+  /** Bytes of an unfinished write that were cut off. */
+  readonly trimmedBytes: number;
+  readonly warnings: readonly string[];
+}
+
+interface Pending extends PersistBatch {
+  readonly bytes: number;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** Waiting changes beyond this go into the next write. */
+const GROUP_BYTES_MAX = 4 << 20;
+/** So long after the last sync a mark is written for it, when no write carried one. */
+const MARK_DELAY_MS = 200;
+
+const serializer = new LogSerializer();
+
+export class RaftStorage {
+  readonly recovered: Recovered;
+  readonly #options: RaftStorageOptions;
+  readonly #log: LogWriter;
+  readonly #queue: Pending[] = [];
+  #running = false;
+  #failure: StorageError | undefined;
+  #closing: Promise<void> | undefined;
+  #onIdle: (() => void) | undefined;
+  #syncDue = false;
+  #markDue = false;
+  #syncTimer: Timer | undefined;
+  #markTimer: Timer | undefined;
+
+  private constructor(options: RaftStorageOptions, log: LogWriter, recovered: Recovered) {
+    this.#options = options;
+    this.#log = log;
+    this.recovered = recovered;
+  }
+
+  /**
+   * Recovers what is on disk and makes it durable before it reports it. Throws `CorruptionError`
+   * or `StorageError` "stateLost", "newerFormat" or "full"; nothing was modified unless "full".
+   */
+  static async open(options: RaftStorageOptions): Promise<RaftStorage> {
+    const { disk, directory, logger } = options;
+    const { segmentBytes, fsyncIntervalMs } = options.options;
+    assert(segmentBytes >= SEGMENT_BYTES_MIN, `Cannot use segments of ${segmentBytes} bytes`);
+    assert(fsyncIntervalMs > 0, `Cannot sync each ${fsyncIntervalMs} ms: want more than 0`);
+    const found = await recoverLog({
+      disk,
+      path: directory.path,
+      clusterId: directory.identity.clusterId,
+      storageCreated: directory.storageCreated,
+    });
+    for (const warning of found.warnings) logger.warn(warning);
+    await disk.makeDirectory(`${directory.path}/${LOG_DIRECTORY_NAME}`);
+    const { log, state } = await settle(options, found);
+    await directory.markStorageCreated();
+    const recovered: Recovered = {
+      hardState: state.hardState,
+      last: log.last,
+      termRuns: found.terms.toArray(),
+      trimmedBytes: found.trimmedBytes,
+      warnings: found.warnings,
+    };
+    const storage = new RaftStorage(options, log, recovered);
+    storage.#armMark();
+    return storage;
+  }
+
+  /** Bytes of all entries with their headers and marks, free space not counted. */
+  get bytes(): number {
+    let bytes = 0;
+    for (const segment of this.#log.segments) bytes += segment.end;
+    return bytes;
+  }
+
+  get segments(): number {
+    return this.#log.segments.length;
+  }
+
+  /** The first index that can be read, once there is an entry. */
+  get firstIndex(): LogIndex {
+    return this.#log.segments[0].first;
+  }
+
+  /** The last entry that was written; those that wait in the queue are not counted. */
+  get lastIndex(): LogIndex {
+    return this.#log.tail.last;
+  }
+
+  /**
+   * Writes in the order of calls; resolves when the policy calls it persisted. Rejects with
+   * `StorageError` "full" when there was no space: then none of its entries was added,
+   * everything queued behind is rejected too, and the same calls may be made again in order. Every other rejection is final.
+   */
+  persist(batch: PersistBatch): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#closing !== undefined) {
+      return Promise.reject(new StorageError("closed", "Cannot persist: the storage is closed"));
+    }
+    return new Promise((resolve, reject) => {
+      const { hardState, entries } = batch;
+      this.#queue.push({ hardState, entries, bytes: serializer.bytesOf(entries), resolve, reject });
+      this.#kick();
+    });
+  }
+
+  /**
+   * Entries from `first` to `last`, verified and consecutive, as many as fit in `bytesMax` but at
+   * least one; none when `first` is not, or no longer, in the log. Throws `CorruptionError`.
+   */
+  async read(first: LogIndex, last: LogIndex, bytesMax: number): Promise<LogEntry[]> {
+    const entries: LogEntry[] = [];
+    let bytes = 0;
+    let next = first;
+    while (next <= last && (bytes < bytesMax || entries.length === 0)) {
+      const segment = this.#segmentOf(next);
+      if (segment === undefined) break;
+      const { generation } = segment;
+      let part: LogEntry[];
+      try {
+        part = await segment.read(next, LogIndex(Math.min(last, segment.last)), bytesMax - bytes);
+      } catch (error) {
+        // Cut off meanwhile: look again for what is there now.
+        if (segment.generation !== generation) continue;
+        throw error;
+      }
+      if (segment.generation !== generation) continue;
+      // The first entry of each part comes in any case, but only the very first may be too large.
+      if (entries.length > 0 && bytes + part[0].record.length > bytesMax) break;
+      for (const entry of part) {
+        entries.push(entry);
+        bytes += entry.record.length;
+      }
+      next = LogIndex(entries[entries.length - 1].index + 1);
+    }
+    return entries;
+  }
+
+  /** Waits for what is queued and for the last sync; later calls of `persist` reject. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#syncTimer?.cancel();
+    this.#markTimer?.cancel();
+    if (this.#running) await new Promise<void>((resolve) => this.#onIdle = resolve);
+    try {
+      if (this.#failure === undefined) await this.#log.finish();
+    } catch (error) {
+      this.#fail(error);
+      throw error;
+    } finally {
+      await this.#log.close();
+    }
+  }
+
+  #segmentOf(index: LogIndex): Segment | undefined {
+    const { segments } = this.#log;
+    for (let at = segments.length - 1; at >= 0; at--) {
+      if (segments[at].first <= index) return index <= segments[at].last ? segments[at] : undefined;
+    }
+    return undefined;
+  }
+
+  #kick(): void {
+    if (!this.#running) void this.#run();
+  }
+
+  /** Works until nothing is left to do. Never rejects. */
+  async #run(): Promise<void> {
+    this.#running = true;
+    while (this.#failure === undefined) {
+      try {
+        if (this.#syncDue) await this.#backgroundSync();
+        else if (this.#queue.length > 0) await this.#persistGroup();
+        else if (this.#markDue) await this.#writeMark();
+        else break;
+      } catch (error) {
+        this.#fail(error);
+      }
+    }
+    this.#running = false;
+    this.#onIdle?.();
+  }
+
+  async #persistGroup(): Promise<void> {
+    const group = this.#takeGroup();
+    try {
+      const wrote = await this.#writeGroup(group);
+      if (wrote && this.#options.options.fsync === "always") await this.#sync();
+    } catch (error) {
+      const full = error instanceof StorageError && error.kind === "full";
+      const failure = full ? error : this.#fail(error);
+      for (const pending of group) pending.reject(failure);
+      // What waits follows on what was refused.
+      for (const pending of this.#queue.splice(0)) pending.reject(failure);
+      return;
+    }
+    for (let at = 0; at < group.length; at++) group[at].resolve();
+    if (this.#options.options.fsync === "interval" && this.#log.dirty) this.#armSync();
+  }
+
+  /** Several that only append can share a write; a hard state or a cut begins a group. */
+  #takeGroup(): Pending[] {
+    const queue = this.#queue;
+    let bytes = queue[0].bytes;
+    let next = LogIndex((queue[0].entries.at(-1)?.index ?? this.#log.tail.last) + 1);
+    let count = 1;
+    for (; count < queue.length; count++) {
+      const { hardState, entries } = queue[count];
+      bytes += queue[count].bytes;
+      if (hardState !== undefined || bytes > GROUP_BYTES_MAX) break;
+      if (entries.length === 0) continue;
+      if (entries[0].index !== next) break;
+      next = LogIndex(entries[entries.length - 1].index + 1);
+    }
+    return queue.splice(0, count);
+  }
+
+  /** Runs without a pause up to the end of the write when nothing but appending is to do. */
+  async #writeGroup(group: readonly Pending[]): Promise<boolean> {
+    const log = this.#log;
+    const { hardState } = group[0];
+    if (hardState !== undefined) await log.writeHardState(hardState);
+    const first = group[0].entries[0] ??
+      group.find(({ entries }) => entries.length > 0)?.entries[0];
+    if (first === undefined) return false;
+    const { last } = log.tail;
+    assert(
+      first.index <= last + 1,
+      `Cannot persist entry ${first.index}: the log ends with entry ${last}`,
+    );
+    if (first.index <= last) await log.truncateFrom(first.index);
+    let bytes = 0;
+    for (const pending of group) bytes += pending.bytes;
+    if (log.needsSegment(bytes)) await log.roll();
+    const writing = log.append(group.map(({ entries }) => entries), bytes);
+    if (writing !== undefined) await writing;
+    return true;
+  }
+
+  async #sync(): Promise<void> {
+    const { clock, onSynced } = this.#options;
+    const startMs = clock.nowMs();
+    await this.#log.sync();
+    onSynced?.((clock.nowMs() - startMs) / 1000);
+    this.#armMark();
+  }
+
+  async #backgroundSync(): Promise<void> {
+    this.#syncDue = false;
+    if (this.#log.dirty) await this.#sync();
+  }
+
+  async #writeMark(): Promise<void> {
+    this.#markDue = false;
+    if (this.#log.markDue) await this.#log.writeMark();
+  }
+
+  #armSync(): void {
+    if (this.#syncTimer !== undefined || this.#closing !== undefined) return;
+    this.#syncTimer = this.#options.clock.setTimer(this.#options.options.fsyncIntervalMs, () => {
+      this.#syncTimer = undefined;
+      this.#syncDue = true;
+      this.#kick();
+    });
+  }
+
+  #armMark(): void {
+    if (this.#markTimer !== undefined || this.#closing !== undefined) return;
+    if (!this.#log.markDue) return;
+    this.#markTimer = this.#options.clock.setTimer(MARK_DELAY_MS, () => {
+      this.#markTimer = undefined;
+      this.#markDue = true;
+      this.#kick();
+    });
+  }
+
+  /** Nothing more is written from here on. Returns what all waiting and later calls get. */
+  #fail(cause: unknown): StorageError {
+    if (this.#failure !== undefined) return this.#failure;
+    const text = cause instanceof Error ? cause.message : String(cause);
+    this.#failure = new StorageError(
+      "failed",
+      `Cannot persist: ${text}. What the disk holds is not certain now; the process must end and ` +
+        "recover from disk",
+      cause,
+    );
+    this.#syncTimer?.cancel();
+    this.#markTimer?.cancel();
+    for (const pending of this.#queue.splice(0)) pending.reject(this.#failure);
+    this.#options.onFatal(this.#failure);
+    return this.#failure;
+  }
+}
+
+/** Carries out what recovery decided, and makes all of it durable. */
+async function settle(
+  options: RaftStorageOptions,
+  found: RecoveredLog,
+): Promise<{ log: LogWriter; state: StoredState }> {
+  const { disk, directory } = options;
+  const { path, identity } = directory;
+  if (found.remove !== undefined) {
+    await disk.remove(found.remove);
+    await disk.syncDirectory(`${path}/${LOG_DIRECTORY_NAME}`);
+  }
+  const tail = found.segments.at(-1);
+  const state: StoredState = {
+    clusterId: identity.clusterId,
+    nodeId: identity.nodeId,
+    version: (found.state?.version ?? 0) + 1,
+    hardState: found.state?.hardState ?? { term: Term(0), votedFor: undefined },
+    firstSegment: found.state?.firstSegment ?? LogIndex(1),
+    lastSegment: tail?.first ?? LogIndex(0),
+  };
+  const stateFiles = await StateFiles.open(disk, path);
+  const log = new LogWriter({
+    disk,
+    path,
+    segments: found.segments,
+    terms: found.terms,
+    stateFiles,
+    state,
+    segmentBytes: options.options.segmentBytes,
+    preallocateBytes: options.options.preallocateBytes ?? PREALLOCATE_BYTES,
+  });
+  try {
+    if (tail !== undefined) await log.settleTail(found.trimmedBytes > 0);
+    await stateFiles.rewrite(state, oldestCopy(found));
+    await disk.syncDirectory(path);
+    if (tail === undefined) await log.begin();
+  } catch (error) {
+    await log.close();
+    throw error;
+  }
+  return { log, state };
+}
+
+/** The copy that may be overwritten first: the other one holds the newest state. */
+function oldestCopy(found: RecoveredLog): typeof STATE_NAMES[number] {
+  const newest = found.copies.find(({ state }) => state !== undefined && state === found.state);
+  return newest?.name === STATE_NAMES[0] ? STATE_NAMES[1] : STATE_NAMES[0];
+}

@@ -1,0 +1,33 @@
+/** The terms of the log's entries, one row for each change of term. Pure. */
+
+import { assert, LogIndex, Term } from "../base/mod.ts";
+import type { TermRun } from "../raft/mod.ts";
+
+export class TermRuns {
+  readonly #runs: TermRun[] = [];
+
+  /** Notes the next entry of the log. */
+  append(index: LogIndex, term: Term): void {
+    const last = this.#runs.at(-1);
+    if (last !== undefined && last.term === term) return;
+    assert(
+      last === undefined || (term > last.term && index > last.first),
+      `Cannot add entry ${index} of term ${term}: the log ends in term ${last?.term}`,
+    );
+    this.#runs.push({ first: index, term });
+  }
+
+  /** Forgets the entries from `index` on. */
+  truncateFrom(index: LogIndex): void {
+    while (this.#runs.length > 0 && this.#runs.at(-1)!.first >= index) this.#runs.pop();
+  }
+
+  /** The term of the last entry, 0 when there is none. */
+  get lastTerm(): Term {
+    return this.#runs.at(-1)?.term ?? Term(0);
+  }
+
+  toArray(): TermRun[] {
+    return this.#runs.slice();
+  }
+}

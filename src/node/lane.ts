@@ -1,0 +1,152 @@
+/**
+ * One connection's operations in order (architecture D7). The head of the queue is answered first;
+ * a read runs only at the head, so it sees the writes before it and none behind it.
+ */
+
+import { assert, Ring } from "../base/mod.ts";
+import type { Request, TransactionItem } from "../machine/mod.ts";
+import type { Batch } from "./batch.ts";
+import type { Lane, OperationFailure, ReplyTarget } from "./gateway.ts";
+import type { Operation, Query, ReadOperation, WriteOperation } from "./operation.ts";
+
+/** What a lane needs from the node. */
+export interface LaneHost {
+  /** Puts a write into the open batch, which it returns; undefined when it is too large for one. */
+  joinBatch(operation: WriteOperation, fill: BatchFill): Batch | undefined;
+  openBatch(): Batch | undefined;
+  /** Runs `callback` in a later turn. */
+  later(callback: () => void): void;
+  /** Asks for a read index for this read. */
+  joinReadRound(operation: ReadOperation): void;
+  /** Answers a read now, or arranges for it to be answered later and returns undefined. */
+  runQuery(operation: ReadOperation): Operation["outcome"];
+}
+
+const TOO_LARGE: OperationFailure = {
+  effect: "notApplied",
+  reason: "the command is larger than raft.entry-bytes-max; split it",
+};
+
+/** Writes one operation into a batch. */
+export type BatchFill =
+  | { readonly kind: "command"; readonly db: number; readonly request: Request }
+  | { readonly kind: "transaction"; readonly items: readonly TransactionItem[] };
+
+export class LaneQueue implements Lane {
+  readonly #host: LaneHost;
+  readonly #queue: Ring<Operation> = new Ring();
+  #closed = false;
+  /** The batch of the newest write. */
+  #writeBatch: Batch | undefined;
+
+  constructor(host: LaneHost) {
+    this.#host = host;
+  }
+
+  get pending(): number {
+    return this.#queue.length;
+  }
+
+  write(db: number, request: Request, target: ReplyTarget): void {
+    this.#joinBatch({ kind: "command", db, request }, target);
+  }
+
+  read(db: number, request: Request, target: ReplyTarget): void {
+    this.#joinRead({ kind: "one", db, request: request.copy() }, target);
+  }
+
+  transaction(items: readonly TransactionItem[], writes: boolean, target: ReplyTarget): void {
+    if (writes) this.#joinBatch({ kind: "transaction", items }, target);
+    else this.#joinRead({ kind: "all", items }, target);
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  #joinBatch(fill: BatchFill, target: ReplyTarget): void {
+    const operation: WriteOperation = { kind: "write", lane: this, target, outcome: undefined };
+    this.#queue.push(operation);
+    const batch = this.#host.joinBatch(operation, fill);
+    if (batch !== undefined) {
+      this.#writeBatch = batch;
+      return;
+    }
+    operation.outcome = { kind: "failure", failure: TOO_LARGE };
+    this.#host.later(() => this.drain());
+  }
+
+  #joinRead(query: Query, target: ReplyTarget): void {
+    const open = this.#host.openBatch();
+    // A batch that has left may be committed before writes that other clients finished by now, so a
+    // read may ride only in one that has not left.
+    const batch = open !== undefined && open === this.#writeBatch ? open : undefined;
+    const operation: ReadOperation = {
+      kind: "read",
+      lane: this,
+      target,
+      query,
+      readableAtMs: undefined,
+      batch,
+      outcome: undefined,
+    };
+    this.#queue.push(operation);
+    if (batch === undefined) this.#host.joinReadRound(operation);
+  }
+
+  /** Answers from the head on what can be answered; `applying` is the batch being applied. */
+  drain(applying?: Batch): void {
+    for (;;) {
+      const head = this.#queue.peek();
+      if (head === undefined) return;
+      if (head.outcome === undefined && head.kind === "read") {
+        const rides = applying !== undefined && head.batch === applying;
+        if (rides || head.readableAtMs !== undefined) head.outcome = this.#host.runQuery(head);
+      }
+      if (head.outcome === undefined) return;
+      this.#queue.shift();
+      this.#answer(head);
+    }
+  }
+
+  /** Answers everything before `write`, which is about to be applied: all of it is reads. */
+  drainBefore(write: WriteOperation): void {
+    for (;;) {
+      const head = this.#queue.peek();
+      if (head === write || head === undefined) return;
+      if (head.outcome === undefined) {
+        assert(
+          head.kind === "read",
+          "Cannot apply a write before an earlier one of its connection",
+        );
+        head.outcome = this.#host.runQuery(head);
+        assert(head.outcome !== undefined, "Cannot put off a read behind a write that is applied");
+      }
+      this.#queue.shift();
+      this.#answer(head);
+    }
+  }
+
+  /** The batch failed: reads that ride in it fail with it, since they come after its writes. */
+  failRiders(batch: Batch, failure: OperationFailure): void {
+    for (const operation of this.#queue) {
+      if (operation.kind === "read" && operation.batch === batch) {
+        operation.outcome ??= { kind: "failure", failure };
+      }
+    }
+    this.drain();
+  }
+
+  #answer(operation: Operation): void {
+    const outcome = operation.outcome;
+    if (this.#closed || outcome === undefined) return;
+    if (outcome.kind === "reply") operation.target.onReply(outcome.reply);
+    else operation.target.onFailure(outcome.failure);
+  }
+}
+
+/** Bytes that a fill adds to a batch, or a little less. */
+export function fillBytes(fill: BatchFill): number {
+  if (fill.kind === "command") return fill.request.end - fill.request.start;
+  return fill.items.reduce((sum, { request }) => sum + request.end - request.start, 0);
+}

@@ -1,0 +1,552 @@
+/**
+ * One member: drives the Raft core with its disk, its links, its clients and its timers. Everything
+ * runs on the event loop; a turn gathers what has arrived and then lets it go together, so that the
+ * writes of a turn share one entry and the reads of a turn share one round.
+ */
+
+import { type Logger, type LogIndex, NodeId } from "../base/mod.ts";
+import { Machine, readBatchHeader, stampBatch, TIME_BEHIND } from "../machine/mod.ts";
+import type { RaftNetwork } from "../network/mod.ts";
+import type { Clock, Timer } from "../platform/mod.ts";
+import {
+  type ForwardedBatch,
+  type PeerMessage,
+  Raft,
+  type RaftLimits,
+  type RaftMessage,
+  type Ready,
+  RECORD_HEADER_BYTES,
+} from "../raft/mod.ts";
+import type { RaftStorage } from "../storage/mod.ts";
+import type { NodeActions, TransferOutcome } from "./actions.ts";
+import { Applier, type ApplySource, type ApplyTarget } from "./applier.ts";
+import type { Batch } from "./batch.ts";
+import { DiskWatchdog, type WatchdogLimits } from "./disk_watchdog.ts";
+import type { Gateway, Lane, NodeView } from "./gateway.ts";
+import { type BatchFill, type LaneHost, LaneQueue } from "./lane.ts";
+import { LeaderClock } from "./leader_clock.ts";
+import type { NodeObserver } from "./observer.ts";
+import type { Outcome, ReadOperation, WriteOperation } from "./operation.ts";
+import { type PersistHandler, PersistQueue } from "./persist_queue.ts";
+import { type BatchRoute, type ProposalLimits, Proposals } from "./proposals.ts";
+import { type ReadLimits, type ReadRoute, Reads } from "./reads.ts";
+import { describeNode } from "./view.ts";
+
+/** A member as every node's settings name it. */
+export interface Member {
+  readonly id: NodeId;
+  /** `host:port` of its peer listener. */
+  readonly raftAddress: string;
+  /** `host:port` of its Redis listener, for clients that ask where the others are. */
+  readonly redisAddress: string;
+}
+
+/** Why a node cannot go on; the process ends with an exit code of its own for each kind. */
+export interface FatalReason {
+  readonly kind: "diskFailed" | "diskHung" | "logDamaged" | "replaced";
+  readonly text: string;
+}
+
+export interface RaftNodeOptions {
+  readonly clusterId: string;
+  readonly id: NodeId;
+  readonly incarnation: number;
+  /** Every member, this one included. */
+  readonly members: readonly Member[];
+  readonly electionTimeoutMs: { readonly min: number; readonly max: number };
+  readonly heartbeatMs: number;
+  readonly raftLimits: RaftLimits;
+  readonly proposalLimits: ProposalLimits;
+  readonly readLimits: ReadLimits;
+  readonly watchdogLimits: WatchdogLimits;
+  /** How long handing leadership over may take. */
+  readonly transferTimeoutMs: number;
+  readonly storage: RaftStorage;
+  readonly network: RaftNetwork;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly observer: NodeObserver;
+  /** Different on every member: spreads the election timeouts. */
+  readonly seed: number;
+  /** Called once; the node promises nothing more and the process is expected to end. */
+  readonly onFatal: (reason: FatalReason) => void;
+}
+
+/** Above the first, clients are asked to wait; below the second, they go on. */
+const SATURATED_BYTES = 64 << 20;
+const RELIEVED_BYTES = 32 << 20;
+/** Batches of a leader's own clients on their way: one is synced while others replicate. */
+const LEADER_BATCHES_MAX = 64;
+/** Batches of a follower's own clients on their way to the leader. */
+const FOLLOWER_BATCHES_MAX = 2;
+/** Keys removed by one proposal after their deadline. */
+const REMOVALS_MAX = 200;
+/** How often a leader looks for keys past their deadline. */
+const REMOVAL_INTERVAL_MS = 100;
+
+export class RaftNode
+  implements
+    Gateway,
+    NodeActions,
+    LaneHost,
+    BatchRoute,
+    ReadRoute,
+    PersistHandler,
+    ApplySource,
+    ApplyTarget {
+  readonly options: RaftNodeOptions;
+  readonly raft: Raft;
+  readonly machine: Machine = new Machine();
+  readonly #proposals: Proposals;
+  readonly #reads: Reads;
+  readonly #persist: PersistQueue;
+  readonly #applier: Applier;
+  readonly #watchdog: DiskWatchdog;
+  readonly #leaderClock: LeaderClock;
+  readonly #relief: (() => void)[] = [];
+  readonly #startedAtMs: number;
+  readonly #tickMs: number;
+  #timer: Timer | undefined;
+  #turnScheduled = false;
+  #saturated = false;
+  #running = false;
+  #failed = false;
+  #role = "";
+  #term = 0;
+  #leaderId: NodeId | undefined;
+  #nextRemovalMs = 0;
+  #removals: Batch | undefined;
+
+  constructor(options: RaftNodeOptions) {
+    this.options = options;
+    const { clock, storage } = options;
+    this.#startedAtMs = clock.nowMs();
+    this.#tickMs = Math.max(5, Math.min(50, Math.floor(options.heartbeatMs / 5)));
+    this.#leaderClock = new LeaderClock(() => clock.wallMs());
+    this.raft = new Raft({
+      id: options.id,
+      voters: options.members.map((member) => member.id),
+      hardState: storage.recovered.hardState,
+      last: storage.recovered.last,
+      termRuns: storage.recovered.termRuns,
+      electionTimeoutMs: options.electionTimeoutMs,
+      heartbeatMs: options.heartbeatMs,
+      limits: options.raftLimits,
+      seed: options.seed,
+      nowMs: clock.nowMs(),
+    });
+    const nowMs = () => clock.nowMs();
+    const origin = { origin: options.id, incarnation: options.incarnation };
+    this.#proposals = new Proposals(this, origin, options.proposalLimits, options.observer);
+    this.#reads = new Reads(this, options.readLimits, options.observer);
+    this.#persist = new PersistQueue(storage, this, nowMs);
+    this.#applier = new Applier(this, this, nowMs);
+    this.#watchdog = new DiskWatchdog(options.watchdogLimits);
+  }
+
+  // ——— Life ———
+
+  /** Opens the peer listener and begins to take part in elections. */
+  async start(): Promise<void> {
+    this.#running = true;
+    await this.options.network.start({
+      onMessage: (message) => this.#onMessage(message),
+      onPeerUp: (peer) => this.#onPeerUp(peer),
+      onPeerClosed: (peer) => this.#onPeerClosed(peer),
+      onRefused: (peer, refusal, text) => this.#onRefused(peer, refusal, text),
+    });
+    this.#tick();
+  }
+
+  /**
+   * Ends the node's part: hands leadership over, waits until its clients' operations are answered,
+   * both for at most `graceMs`, and closes links and files. What was promised is on disk.
+   */
+  async stop(graceMs: number): Promise<void> {
+    const endMs = this.options.clock.nowMs() + graceMs;
+    if (this.raft.role === "leader" && this.#hasConnectedPeer()) {
+      await this.transferLeadership(undefined);
+    }
+    while (this.#unanswered > 0 && this.options.clock.nowMs() < endMs) await this.#pause(5);
+    this.#running = false;
+    this.#timer?.cancel();
+    await this.options.network.close();
+    await this.options.storage.close();
+  }
+
+  #hasConnectedPeer(): boolean {
+    const { members, id, network } = this.options;
+    return members.some((member) => member.id !== id && network.isConnected(member.id));
+  }
+
+  get #unanswered(): number {
+    return this.#proposals.operations + this.#reads.pending;
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => this.options.clock.setTimer(delayMs, resolve));
+  }
+
+  #fail(reason: FatalReason): void {
+    if (this.#failed) return;
+    this.#failed = true;
+    this.#running = false;
+    this.#timer?.cancel();
+    this.options.onFatal(reason);
+  }
+
+  /** The storage's own report of a failed write or sync. */
+  diskFailed(error: unknown): void {
+    this.#fail({
+      kind: "diskFailed",
+      text: String(error instanceof Error ? error.message : error),
+    });
+  }
+
+  // ——— The turn ———
+
+  #schedule(): void {
+    if (this.#turnScheduled) return;
+    this.#turnScheduled = true;
+    this.options.clock.setImmediate(() => {
+      this.#turnScheduled = false;
+      this.#turn();
+    });
+  }
+
+  #turn(): void {
+    if (!this.#running) return;
+    const nowMs = this.options.clock.nowMs();
+    this.#proposals.advance(nowMs);
+    this.#reads.advance(nowMs);
+    this.#pump();
+  }
+
+  /** Does what the core asks for, until it asks for nothing more. */
+  #pump(): void {
+    if (this.#failed) return;
+    do {
+      while (this.raft.hasReady()) this.#handleReady(this.raft.takeReady());
+      this.options.network.flush();
+      this.#persist.start();
+    } while (this.raft.hasReady());
+    this.options.network.flush();
+    this.#noticeLeader();
+    this.#applier.advance();
+    if (this.raft.hasReady()) this.#schedule();
+  }
+
+  #handleReady(ready: Ready): void {
+    for (const message of ready.messages) this.#send(message);
+    this.#persist.add(ready);
+    for (const fetch of ready.fetches) this.#fetch(fetch);
+    if (ready.reads.length === 0) return;
+    const nowMs = this.options.clock.nowMs();
+    for (const read of ready.reads) {
+      const clockMs = read.clockMs > 0 ? read.clockMs : this.#leaderClock.read();
+      this.#reads.confirmed(read.readId, read.index, clockMs, nowMs);
+    }
+    this.#schedule();
+  }
+
+  #send(message: RaftMessage): void {
+    if (message.kind === "readIndexReply" && message.index !== undefined) {
+      this.options.network.send({ ...message, clockMs: this.#leaderClock.read() });
+      return;
+    }
+    this.options.network.send(message);
+  }
+
+  onPersisted(number: number, messages: readonly RaftMessage[]): void {
+    if (this.#failed) return;
+    for (const message of messages) this.#send(message);
+    this.raft.step({ kind: "persisted", number });
+    this.#schedule();
+  }
+
+  #fetch(fetch: { peer: NodeId; first: LogIndex; last: LogIndex; bytesMax: number }): void {
+    this.options.storage.read(fetch.first, fetch.last, fetch.bytesMax).then(
+      (entries) => {
+        this.raft.step({ kind: "fetched", peer: fetch.peer, first: fetch.first, entries });
+        this.#schedule();
+      },
+      (error) => this.onReadFailed(error),
+    );
+  }
+
+  // ——— What comes in ———
+
+  #onMessage(message: PeerMessage): void {
+    if (!this.#running) return;
+    if (message.kind === "forwardedBatch") this.#onForwardedBatch(message);
+    else this.raft.step({ kind: "message", message });
+    this.#schedule();
+  }
+
+  /** A follower's batch; dropped when this node cannot take it: its origin sends it again. */
+  #onForwardedBatch(message: ForwardedBatch): void {
+    if (this.raft.role !== "leader") return;
+    const header = readBatchHeader(message.record, RECORD_HEADER_BYTES);
+    if (header.origin !== message.from) {
+      this.options.logger.warn("dropped a batch that names another origin than its sender", {
+        from: message.from,
+        origin: header.origin,
+      });
+      return;
+    }
+    this.#propose(message.record);
+  }
+
+  #propose(record: Uint8Array): boolean {
+    stampBatch(record, RECORD_HEADER_BYTES, this.#leaderClock.read());
+    const result = this.raft.step({ kind: "propose", entryKind: "command", record });
+    return result.kind === "proposed";
+  }
+
+  #onPeerUp(peer: NodeId): void {
+    this.options.logger.info("peer connected", { peer });
+    if (peer === this.raft.leaderId) this.#proposals.resend(this.options.clock.nowMs());
+    this.#schedule();
+  }
+
+  #onPeerClosed(peer: NodeId): void {
+    if (!this.#running) return;
+    this.options.logger.info("peer closed its connection", { peer });
+    this.raft.step({ kind: "peerClosed", peer });
+    this.#schedule();
+  }
+
+  #onRefused(peer: NodeId, refusal: string, text: string): void {
+    this.options.logger.error("peer refused this node", { peer, refusal, text });
+    if (refusal === "olderIncarnation" || refusal === "duplicateNode") {
+      this.#fail({
+        kind: "replaced",
+        text: `node ${peer} says that another process runs as node ${this.options.id}: ${text}`,
+      });
+    }
+  }
+
+  #tick(): void {
+    if (!this.#running) return;
+    const { clock } = this.options;
+    const nowMs = clock.nowMs();
+    this.#timer = clock.setTimer(this.#tickMs, () => this.#tick());
+    this.raft.step({ kind: "tick", nowMs });
+    this.#checkDisk(nowMs);
+    if (!this.#running) return;
+    this.#proposals.tick(nowMs);
+    this.#reads.tick(nowMs);
+    this.#removeExpired(nowMs);
+    this.#turn();
+  }
+
+  #checkDisk(nowMs: number): void {
+    const busyMs = this.#persist.busyMs(nowMs);
+    switch (this.#watchdog.check(busyMs)) {
+      case "fine":
+        return;
+      case "stepDown":
+        this.options.logger.error("the disk does not answer", { busyMs: Math.round(busyMs) });
+        this.raft.step({ kind: "stepDown", reason: "the disk does not answer" });
+        return;
+      case "exit":
+        this.#fail({
+          kind: "diskHung",
+          text: `a sync of the log has not ended for ${Math.round(busyMs)} ms`,
+        });
+    }
+  }
+
+  /** The leader proposes the removal of keys whose deadline has passed by its clock. */
+  #removeExpired(nowMs: number): void {
+    if (this.raft.role !== "leader" || nowMs < this.#nextRemovalMs) return;
+    if (this.#removals?.finished === false) return;
+    this.#nextRemovalMs = nowMs + REMOVAL_INTERVAL_MS;
+    const due = this.machine.keyspace.dueKeys(this.#leaderClock.read(), REMOVALS_MAX);
+    if (due.length === 0) return;
+    for (const { db, key } of due) {
+      this.#removals = this.#proposals.joinRemoval(db, key, nowMs);
+    }
+    if (due.length === REMOVALS_MAX) this.#nextRemovalMs = nowMs;
+  }
+
+  /** Reacts once to each change of role, term or leader. */
+  #noticeLeader(): void {
+    const { raft } = this;
+    if (raft.role === this.#role && raft.term === this.#term && raft.leaderId === this.#leaderId) {
+      return;
+    }
+    const changed = raft.leaderId !== this.#leaderId || raft.term !== this.#term;
+    this.#role = raft.role;
+    this.#term = raft.term;
+    this.#leaderId = raft.leaderId;
+    this.options.observer.roleChanged(raft.role, raft.term);
+    this.options.logger.info("role", {
+      role: raft.role,
+      term: raft.term,
+      leader: raft.leaderId ?? "none",
+    });
+    if (changed && raft.leaderId !== undefined) {
+      this.#proposals.resend(this.options.clock.nowMs());
+      this.#schedule();
+    }
+  }
+
+  // ——— Proposals and reads on their way to the leader ———
+
+  submit(batch: Batch): boolean {
+    const { raft, options } = this;
+    if (raft.role === "leader") {
+      const record = batch.recordInLog ? batch.record.slice() : batch.record;
+      const accepted = this.#propose(record);
+      if (accepted && record === batch.record) batch.recordInLog = true;
+      return accepted;
+    }
+    if (raft.leaderId === undefined) return false;
+    return options.network.send({
+      kind: "forwardedBatch",
+      from: options.id,
+      to: raft.leaderId,
+      term: raft.term,
+      record: batch.record,
+    });
+  }
+
+  mayCut(batchesInFlight: number): boolean {
+    if (this.raft.role === "leader") {
+      return batchesInFlight < LEADER_BATCHES_MAX && !this.#persist.busy;
+    }
+    return this.raft.leaderId !== undefined && batchesInFlight < FOLLOWER_BATCHES_MAX;
+  }
+
+  ask(readId: number): boolean {
+    return this.raft.step({ kind: "read", readId }).kind !== "refused";
+  }
+
+  get appliedIndex(): LogIndex {
+    return this.#applier.appliedIndex;
+  }
+
+  // ——— Applying ———
+
+  get commitIndex(): LogIndex {
+    return this.raft.commitIndex;
+  }
+
+  entriesInMemory(first: LogIndex, last: LogIndex, bytesMax: number) {
+    return this.raft.entries(first, last, bytesMax);
+  }
+
+  entriesOnDisk(first: LogIndex, last: LogIndex, bytesMax: number) {
+    return this.options.storage.read(first, last, bytesMax);
+  }
+
+  applyCommand(payload: Uint8Array, index: LogIndex): void {
+    const header = this.machine.apply(payload, index, this.#observerOf);
+    this.#leaderClock.observe(this.machine.clockMs);
+    if (header.admission !== "repeated") {
+      const early = header.admission === "early";
+      this.#proposals.applied(header, early, this.options.clock.nowMs());
+    }
+  }
+
+  readonly #observerOf = (header: Parameters<Proposals["observerOf"]>[0]) =>
+    this.#proposals.observerOf(header);
+
+  onApplied(index: LogIndex): void {
+    this.raft.step({ kind: "applied", index });
+    this.#reads.applied();
+    if (this.#saturated && this.#proposals.bytes < RELIEVED_BYTES) {
+      this.#saturated = false;
+      for (const callback of this.#relief) callback();
+    }
+    if (this.#proposals.operations > 0) this.#schedule();
+  }
+
+  onMoreToApply(): void {
+    this.#schedule();
+  }
+
+  onReadFailed(error: unknown): void {
+    this.#fail({
+      kind: "logDamaged",
+      text: error instanceof Error ? error.message : String(error),
+    });
+  }
+
+  // ——— Clients ———
+
+  openLane(): Lane {
+    return new LaneQueue(this);
+  }
+
+  later(callback: () => void): void {
+    this.options.clock.setImmediate(callback);
+  }
+
+  joinBatch(operation: WriteOperation, fill: BatchFill): Batch | undefined {
+    this.#schedule();
+    const batch = this.#proposals.join(operation, fill, this.options.clock.nowMs());
+    if (this.#proposals.bytes > SATURATED_BYTES) this.#saturated = true;
+    return batch;
+  }
+
+  openBatch(): Batch | undefined {
+    return this.#proposals.newest;
+  }
+
+  joinReadRound(operation: ReadOperation): void {
+    this.#schedule();
+    this.#reads.join(operation, this.options.clock.nowMs());
+  }
+
+  runQuery(operation: ReadOperation): Outcome | undefined {
+    const { query } = operation;
+    const atMs = operation.readableAtMs ?? 0;
+    const reply = query.kind === "one"
+      ? this.machine.query(query.db, query.request, atMs)
+      : this.machine.queryAll(query.items, atMs);
+    if (reply !== TIME_BEHIND) return { kind: "reply", reply };
+    operation.readableAtMs = undefined;
+    this.#schedule();
+    this.#proposals.joinMark(operation, this.options.clock.nowMs());
+    return undefined;
+  }
+
+  get saturated(): boolean {
+    return this.#saturated;
+  }
+
+  onRelief(callback: () => void): void {
+    this.#relief.push(callback);
+  }
+
+  // ——— Operators ———
+
+  async transferLeadership(to: number | undefined): Promise<TransferOutcome> {
+    const { raft, options } = this;
+    if (raft.role !== "leader") {
+      return { kind: "refused", reason: "this node does not lead; ask the leader" };
+    }
+    const target = to === undefined ? undefined : NodeId(to);
+    const result = raft.step({ kind: "transfer", to: target });
+    if (result.kind === "refused") return { kind: "refused", reason: result.reason };
+    this.#schedule();
+    const endMs = options.clock.nowMs() + options.transferTimeoutMs;
+    while (options.clock.nowMs() < endMs) {
+      const { leaderId } = raft;
+      if (leaderId !== undefined && leaderId !== options.id) return { kind: "done", leaderId };
+      await this.#pause(5);
+    }
+    return { kind: "refused", reason: "no other member took over in time; this node leads on" };
+  }
+
+  view(): NodeView {
+    return describeNode(this, {
+      startedAtMs: this.#startedAtMs,
+      pendingWrites: this.#proposals.operations,
+      pendingReads: this.#reads.pending,
+      diskHung: this.#watchdog.isHung,
+    });
+  }
+}

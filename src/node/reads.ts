@@ -1,0 +1,146 @@
+/**
+ * Linearizable reads (Raft thesis §6.4, architecture D6): the reads of one turn share one read index,
+ * wait until the machine has applied it, and run.
+ */
+
+import type { OperationFailure } from "./gateway.ts";
+import type { NodeObserver } from "./observer.ts";
+import type { ReadOperation } from "./operation.ts";
+
+/** Reads that share an index. */
+interface ReadGroup {
+  readonly operations: ReadOperation[];
+  readonly openedAtMs: number;
+  askedAtMs: number;
+  /** Known once the leader has confirmed. */
+  index: number;
+  clockMs: number;
+}
+
+export interface ReadRoute {
+  /** Asks the core for a read index; false when there is no leader to ask. */
+  ask(readId: number): boolean;
+  readonly appliedIndex: number;
+}
+
+export interface ReadLimits {
+  readonly operationTimeoutMs: number;
+  /** An answer that does not come is asked for again after this time. */
+  readonly askAgainMs: number;
+}
+
+/** Groups asked for and not confirmed; the reads that come meanwhile share the next group. */
+const GROUPS_ASKED_MAX = 2;
+
+const NO_ANSWER: OperationFailure = {
+  effect: "notApplied",
+  reason: "no leader confirmed the read in time; try again",
+};
+
+export class Reads {
+  readonly #route: ReadRoute;
+  readonly #limits: ReadLimits;
+  readonly #observer: NodeObserver;
+  #next: ReadGroup | undefined;
+  readonly #asked = new Map<number, ReadGroup>();
+  #waiting: ReadGroup[] = [];
+  #lastReadId = 0;
+  #pending = 0;
+
+  constructor(route: ReadRoute, limits: ReadLimits, observer: NodeObserver) {
+    this.#route = route;
+    this.#limits = limits;
+    this.#observer = observer;
+  }
+
+  /** Reads that wait for an index or for the machine to reach it. */
+  get pending(): number {
+    return this.#pending;
+  }
+
+  join(operation: ReadOperation, nowMs: number): void {
+    this.#next ??= { operations: [], openedAtMs: nowMs, askedAtMs: 0, index: 0, clockMs: 0 };
+    this.#next.operations.push(operation);
+    this.#pending++;
+  }
+
+  /** Asks for the reads of this turn; called once a turn and after each confirmation. */
+  advance(nowMs: number): void {
+    const group = this.#next;
+    if (group === undefined || this.#asked.size >= GROUPS_ASKED_MAX) return;
+    const readId = ++this.#lastReadId;
+    if (!this.#route.ask(readId)) return;
+    group.askedAtMs = nowMs;
+    this.#asked.set(readId, group);
+    this.#next = undefined;
+  }
+
+  /** The core's answer; without an index the reads are asked for again. */
+  confirmed(readId: number, index: number | undefined, clockMs: number, nowMs: number): void {
+    const group = this.#asked.get(readId);
+    if (group === undefined) return;
+    this.#asked.delete(readId);
+    if (index === undefined) {
+      this.#askAgain(group);
+      return;
+    }
+    this.#observer.readIndexConfirmed((nowMs - group.askedAtMs) / 1000, group.operations.length);
+    group.index = index;
+    group.clockMs = clockMs;
+    if (index <= this.#route.appliedIndex) this.#serve(group);
+    else this.#waiting.push(group);
+  }
+
+  #askAgain(group: ReadGroup): void {
+    if (this.#next === undefined) this.#next = group;
+    // The older group's time counts: the newer reads may only fail a little early.
+    else this.#next = { ...group, operations: [...group.operations, ...this.#next.operations] };
+  }
+
+  /** The machine has moved on. */
+  applied(): void {
+    if (this.#waiting.length === 0) return;
+    const applied = this.#route.appliedIndex;
+    const waiting = this.#waiting;
+    this.#waiting = waiting.filter((group) => group.index > applied);
+    for (const group of waiting) if (group.index <= applied) this.#serve(group);
+  }
+
+  #serve(group: ReadGroup): void {
+    this.#pending -= group.operations.length;
+    for (const operation of group.operations) {
+      if (operation.outcome !== undefined) continue;
+      operation.readableAtMs = group.clockMs;
+      operation.lane.drain();
+    }
+  }
+
+  /** Asks again for what has no answer, and gives up on what has waited too long. */
+  tick(nowMs: number): void {
+    for (const [readId, group] of this.#asked) {
+      if (nowMs - group.askedAtMs < this.#limits.askAgainMs) continue;
+      this.#asked.delete(readId);
+      this.#askAgain(group);
+    }
+    const isLate = (group: ReadGroup) => nowMs - group.openedAtMs > this.#limits.operationTimeoutMs;
+    if (this.#next !== undefined && isLate(this.#next)) {
+      const late = this.#next;
+      this.#next = undefined;
+      this.#fail(late);
+    }
+    const late = this.#waiting.filter(isLate);
+    if (late.length > 0) {
+      this.#waiting = this.#waiting.filter((group) => !isLate(group));
+      for (const group of late) this.#fail(group);
+    }
+    this.advance(nowMs);
+  }
+
+  #fail(group: ReadGroup): void {
+    this.#pending -= group.operations.length;
+    for (const operation of group.operations) {
+      operation.outcome ??= { kind: "failure", failure: NO_ANSWER };
+      operation.lane.drain();
+    }
+  }
+}

@@ -1,0 +1,87 @@
+/** A moment's picture of the node, gathered from its parts. */
+
+import type { DatabaseView, MemberView, NodeView } from "./gateway.ts";
+import type { RaftNode } from "./raft_node.ts";
+
+/** What only the node itself knows. */
+export interface ViewFacts {
+  readonly startedAtMs: number;
+  readonly pendingWrites: number;
+  readonly pendingReads: number;
+  readonly diskHung: boolean;
+}
+
+/** Gathers the view; O(members + databases). */
+export function describeNode(node: RaftNode, facts: ViewFacts): NodeView {
+  const { raft, machine, options } = node;
+  const { storage, network, clock } = options;
+  const notReadyReason = whyNotReady(node, facts);
+  return {
+    clusterId: options.clusterId,
+    nodeId: options.id,
+    incarnation: options.incarnation,
+    role: raft.role,
+    term: raft.term,
+    leaderId: raft.leaderId,
+    commitIndex: raft.commitIndex,
+    appliedIndex: node.appliedIndex,
+    lastIndex: raft.lastEntry.index,
+    firstIndex: storage.firstIndex,
+    members: describeMembers(node),
+    ready: notReadyReason === undefined,
+    notReadyReason,
+    uptimeMs: clock.nowMs() - facts.startedAtMs,
+    logBytes: storage.bytes,
+    logSegments: storage.segments,
+    pendingWrites: facts.pendingWrites,
+    pendingReads: facts.pendingReads,
+    batchesApplied: machine.batchesApplied,
+    commandsApplied: machine.commandsApplied,
+    databases: describeDatabases(node),
+    expiredKeys: machine.keyspace.expiredKeys,
+    clockMs: machine.clockMs,
+    network: network.stats(),
+  };
+}
+
+function whyNotReady(node: RaftNode, facts: ViewFacts): string | undefined {
+  if (facts.diskHung) return "the disk does not answer";
+  if (node.raft.leaderId === undefined) return "no leader is known";
+  const behind = node.raft.commitIndex - node.appliedIndex;
+  if (behind > APPLY_LAG_MAX) return `applying the log: ${behind} entries to go`;
+  return undefined;
+}
+
+/** Entries that may wait for their apply on a node that counts as ready. */
+const APPLY_LAG_MAX = 1000;
+
+function describeMembers(node: RaftNode): MemberView[] {
+  const { raft, options } = node;
+  const progress = new Map(raft.progress().map((peer) => [peer.peer, peer]));
+  const nowMs = options.clock.nowMs();
+  return options.members.map((member) => {
+    const self = member.id === options.id;
+    const peer = raft.role === "leader" ? progress.get(member.id) : undefined;
+    return {
+      id: member.id,
+      raftAddress: member.raftAddress,
+      redisAddress: member.redisAddress,
+      voter: true,
+      connected: self || options.network.isConnected(member.id),
+      matchIndex: peer?.matchIndex,
+      lastContactMs: self || peer === undefined ? undefined : nowMs - peer.lastContactMs,
+    };
+  });
+}
+
+function describeDatabases(node: RaftNode): DatabaseView[] {
+  const { keyspace, clockMs } = node.machine;
+  const views: DatabaseView[] = [];
+  for (let index = 0; index < keyspace.databases; index++) {
+    const db = keyspace.db(index);
+    if (db.size === 0) continue;
+    const avgTtlMs = db.averageTtlMs(clockMs);
+    views.push({ index, keys: db.size, expires: db.expires, avgTtlMs });
+  }
+  return views;
+}

@@ -19,6 +19,10 @@ type ListenOptions = Parameters<Net["listen"]>[0];
 export class MemoryNet {
   /** Largest piece in which bytes are delivered: 1 gives byte by byte. */
   chunkBytesMax = 64 * 1024;
+  /** Time between two pieces of a connection. */
+  pieceMs = 0;
+  /** Every attempt to connect, in order. */
+  readonly dials: { readonly from: string; readonly to: string; readonly atMs: number }[] = [];
   /** Sees, and may change, every piece on its way. */
   onPiece: (bytes: Uint8Array, from: string, to: string) => void = () => {};
   readonly clock: Clock;
@@ -92,6 +96,7 @@ export class MemoryNet {
 
   async #connect(from: string, options: Parameters<Net["connect"]>[0]): Promise<Connection> {
     const { hostname: to, port, timeoutMs } = options;
+    this.dials.push({ from, to, atMs: this.clock.nowMs() });
     if (this.isCut(from, to) || this.isCut(to, from)) {
       await new Promise<void>((resolve) => this.clock.setTimer(timeoutMs, resolve));
       throw new PlatformError("ETIMEDOUT", `Cannot connect to ${to}:${port}: no answer`);
@@ -193,10 +198,13 @@ class MemoryConnection implements Connection {
   pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
-    this.#net.clock.setImmediate(() => {
+    const move = () => {
       this.#pumping = false;
       this.#moveOne();
-    });
+    };
+    const { clock, pieceMs } = this.#net;
+    if (pieceMs === 0) clock.setImmediate(move);
+    else clock.setTimer(pieceMs, move);
   }
 
   #moveOne(): void {

@@ -39,7 +39,8 @@ export async function openMember(options: MemberOptions): Promise<OpenMember> {
     clusterId: () => newClusterId(settings, platform.process),
     logger,
   });
-  let node: RaftNode | undefined;
+  // The storage reports to a node that is made from it.
+  const made: { node?: RaftNode } = {};
   const { fsync, fsyncIntervalMs, segmentBytes } = settings.storage;
   const storage = await RaftStorage.open({
     disk: platform.disk,
@@ -48,13 +49,13 @@ export async function openMember(options: MemberOptions): Promise<OpenMember> {
     clock: platform.clock,
     logger,
     onSynced: (seconds) => observer.logSynced(seconds),
-    onFatal: (error) => node?.diskFailed(error),
+    onFatal: (error) => made.node?.diskFailed(error),
   }).catch(async (error) => {
     await directory.close();
     throw error;
   });
-  node = makeNode(options, directory, storage);
-  return { node, storage, directory };
+  made.node = makeNode(options, directory, storage);
+  return { node: made.node, storage, directory };
 }
 
 function makeNode(

@@ -94,13 +94,13 @@ function range(context: CommandContext, request: Request): Reply {
   const value = context.db.get(keyAt(request, 1));
   if (value === undefined) return "";
   if (!isStringValue(value)) return WRONG_TYPE;
+  if (start < 0 && end < 0 && start > end) return "";
   return part(value, Number(start), Number(end));
 }
 
 /** Offsets beyond 2^53 lie outside every string, so that their rounding does not matter. */
 function part(value: StringValue, start: number, end: number): Reply {
   const length = stringLength(value);
-  if (start < 0 && end < 0 && start > end) return "";
   const from = Math.max(0, start < 0 ? length + start : start);
   const to = Math.min(length - 1, Math.max(0, end < 0 ? length + end : end));
   return from > to || length === 0 ? "" : stringSlice(value, from, to + 1);

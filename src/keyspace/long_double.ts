@@ -103,9 +103,9 @@ function round(numerator: bigint, denominator: bigint, exponent: number): LongDo
   const negative = numerator < 0n;
   let top = negative ? -numerator : numerator;
   let bottom = denominator;
-  // Scale so that the quotient has 64 or 65 bits, or fewer where the exponent ends.
+  // Scale so that the quotient has 64 bits, or fewer where the exponent ends: one rounding only.
   let shift = bitLength(top) - bitLength(bottom) - MANTISSA_BITS;
-  if (scaledBelow(top, bottom, shift)) shift--;
+  if (!scaledBelow(top, bottom, shift)) shift++;
   shift = Math.max(shift, EXPONENT_MIN - exponent);
   if (shift > 0) bottom <<= BigInt(shift);
   else top <<= BigInt(-shift);
@@ -119,9 +119,9 @@ function round(numerator: bigint, denominator: bigint, exponent: number): LongDo
   return { mantissa: negative ? -mantissa : mantissa, exponent: last };
 }
 
-/** Whether `top / (bottom * 2^shift)` has fewer than 64 bits. */
+/** Whether `top / (bottom * 2^shift)` has at most 64 bits. */
 function scaledBelow(top: bigint, bottom: bigint, shift: number): boolean {
-  const bits = MANTISSA_BITS - 1 + shift;
+  const bits = MANTISSA_BITS + shift;
   return bits >= 0 ? top < bottom << BigInt(bits) : top << BigInt(-bits) < bottom;
 }
 

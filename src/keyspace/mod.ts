@@ -3,8 +3,10 @@
 export * from "./byte_string.ts";
 export { Database } from "./database.ts";
 export type { DeadlineMs } from "./deadline_heap.ts";
+export * from "./glob.ts";
 export * from "./hash_code.ts";
 export * from "./hash_table.ts";
+export * from "./hash_value.ts";
 export * from "./int64.ts";
 export * from "./keyspace.ts";
 export * from "./long_double.ts";

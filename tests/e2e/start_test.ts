@@ -1,11 +1,11 @@
 /** Starting and refusing to start, as a user meets it. */
 
+import { EXIT_CODES } from "../../src/cli/exit_codes.ts";
 import {
   assert,
   assertEquals,
   assertLess,
   assertMatch,
-  assertNotEquals,
   assertStringIncludes,
 } from "../support/assert.ts";
 import { type TestNode, withCluster, withStoppedCluster } from "../support/cluster.ts";
@@ -90,7 +90,7 @@ Deno.test("E30: a second process on a data directory exits at once, the first go
         "--admin-listen": "127.0.0.1:0",
       }),
     ]);
-    assertNotEquals(code, 0);
+    assertEquals(code, EXIT_CODES.locked.code);
     assertMatch(output, /locked/);
     assertStringIncludes(output, node.dataDir);
     assertEquals(await node.withClient((client) => client.command("SET", "a", "1")), "OK");
@@ -111,7 +111,7 @@ Deno.test("a port in use is one clear line and an exit code", async () => {
         [name]: `127.0.0.1:${taken}`,
       });
       const { code, output } = await runLogboat(["serve", ...flags]);
-      assertNotEquals(code, 0);
+      assertEquals(code, EXIT_CODES.cannotListen.code);
       assertStringIncludes(output, `${taken}`);
       assertMatch(output, /in use/);
       assert(!output.includes("    at "), `a stack trace: ${output}`);
@@ -127,7 +127,7 @@ Deno.test("wrong settings are all named before anything starts", async () => {
     "--raft-timing",
     "moon",
   ]);
-  assertNotEquals(code, 0);
+  assertEquals(code, EXIT_CODES.usage.code);
   assertStringIncludes(output, "redis-listen");
   assertMatch(output, /lan.*edge|edge.*lan/);
   assert(!output.includes("    at "), `a stack trace: ${output}`);
@@ -142,7 +142,7 @@ Deno.test("a data directory that cannot be made is one clear line", async () => 
       "serve",
       ...changedFlags(node, { "--node-data-dir": path }),
     ]);
-    assertNotEquals(code, 0);
+    assertEquals(code, EXIT_CODES.unusableData.code);
     assertStringIncludes(output, path);
     assert(!output.includes("    at "), `a stack trace: ${output}`);
   });
@@ -155,7 +155,8 @@ Deno.test("version, help, config check and config print answer without a server"
   assertStringIncludes(help.output, "serve");
   assertStringIncludes((await runLogboat(["serve", "--help"])).output, "--redis-listen");
   assertEquals((await runLogboat(["config", "check", "--node-id", "3"])).code, 0);
-  assertNotEquals((await runLogboat(["config", "check", "--node-id", "x"])).code, 0);
+  const wrong = await runLogboat(["config", "check", "--node-id", "x"]);
+  assertEquals(wrong.code, EXIT_CODES.usage.code);
   const print = await runLogboat(["config", "print", "--node-id", "3"]);
   assertMatch(print.output, /^id = 3/m);
 });

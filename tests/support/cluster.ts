@@ -15,7 +15,9 @@ export interface ClusterOptions {
   readonly flags?: readonly string[];
   /** One for all, or one for each node in the order of their ids. */
   readonly runtime?: Runtime | readonly Runtime[];
-  readonly env?: (nodeId: number) => Record<string, string>;
+  readonly env?: (node: TestNode) => Record<string, string>;
+  /** Put before the command line of every node, for example a shell that changes its streams. */
+  readonly wrapper?: readonly string[];
   readonly openFilesMax?: number;
 }
 
@@ -75,17 +77,18 @@ export class TestNode {
   }
 
   /** Starts the process without waiting for it to serve. */
-  spawn(change: { readonly env?: Record<string, string>; readonly unread?: boolean } = {}): void {
+  spawn(): void {
     if (this.isRunning) throw new Error(`Cannot start node ${this.id}: it runs`);
     const { options } = this.#cluster;
     this.process = new ServerProcess(
       `node ${this.id}`,
-      [...logboatCommand(this.runtime), "serve", ...this.flags()],
-      {
-        env: { ...options.env?.(this.id), ...change.env },
-        openFilesMax: options.openFilesMax,
-        output: change.unread === true ? "unread" : "captured",
-      },
+      [
+        ...options.wrapper ?? [],
+        ...logboatCommand(this.runtime),
+        "serve",
+        ...this.flags(),
+      ],
+      { env: options.env?.(this), openFilesMax: options.openFilesMax },
     );
     this.#cluster.processes.push(this.process);
   }

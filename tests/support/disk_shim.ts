@@ -1,14 +1,14 @@
 /** Builds `disk_shim.c` with the machine's C compiler and steers it through its control file. */
 
+import type { TestNode } from "./cluster.ts";
+
 const source = new URL("./disk_shim.c", import.meta.url).pathname;
 
 export class DiskShim {
   readonly #directory: string;
-  readonly #control: string;
 
   private constructor(directory: string) {
     this.#directory = directory;
-    this.#control = `${directory}/control`;
   }
 
   /** Throws with the compiler's words when there is none or it fails. */
@@ -21,26 +21,33 @@ export class DiskShim {
     return new DiskShim(directory);
   }
 
-  /** For a process whose syncs of files under `path` are to fail on demand. */
-  environment(path: string): Record<string, string> {
+  #control(node: TestNode): string {
+    return `${this.#directory}/control-${node.id}`;
+  }
+
+  /** For `ClusterOptions.env`: syncs of the node's data directory fail on demand. */
+  environment(node: TestNode): Record<string, string> {
     return {
       LD_PRELOAD: `${this.#directory}/shim.so`,
-      LOGBOAT_SHIM_PATH: path,
-      LOGBOAT_SHIM_CONTROL: this.#control,
+      LOGBOAT_SHIM_PATH: node.dataDir,
+      LOGBOAT_SHIM_CONTROL: this.#control(node),
     };
   }
 
-  /** From the next sync on. */
-  async set(fault: "none" | "eio" | "eio-once" | "hang" | `slow ${number}`): Promise<void> {
-    const line = fault === "none" ? "" : fault;
-    await Deno.writeTextFile(`${this.#control}.new`, line);
-    await Deno.rename(`${this.#control}.new`, this.#control);
+  /** What the node's syncs meet from the next one on. */
+  async set(
+    node: TestNode,
+    fault: "none" | "eio" | "eio-once" | "hang" | `slow ${number}`,
+  ): Promise<void> {
+    const control = this.#control(node);
+    await Deno.writeTextFile(`${control}.new`, fault === "none" ? "" : fault);
+    await Deno.rename(`${control}.new`, control);
   }
 
-  /** How many syncs were touched. */
-  async firedCount(): Promise<number> {
+  /** How many of the node's syncs were touched. */
+  async firedCount(node: TestNode): Promise<number> {
     try {
-      return (await Deno.stat(`${this.#control}.fired`)).size;
+      return (await Deno.stat(`${this.#control(node)}.fired`)).size;
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return 0;
       throw error;

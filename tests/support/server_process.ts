@@ -31,8 +31,6 @@ export interface ProcessOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Soft and hard limit of open files. */
   readonly openFilesMax?: number;
-  /** `unread`: its standard output is a pipe that nobody reads. */
-  readonly output?: "captured" | "unread";
 }
 
 const running = new Set<ServerProcess>();
@@ -66,9 +64,8 @@ export class ServerProcess {
       stderr: "piped",
     }).spawn();
     running.add(this);
-    if (options.output !== "unread") this.#output.push(this.#capture(this.#child.stdout));
-    this.#output.push(this.#capture(this.#child.stderr));
-    this.exited = this.#wait(options.output === "unread");
+    this.#output.push(this.#capture(this.#child.stdout), this.#capture(this.#child.stderr));
+    this.exited = this.#wait();
   }
 
   get pid(): number {
@@ -92,21 +89,15 @@ export class ServerProcess {
     await within(`the end of ${this.name}`, 10_000, this.exited);
   }
 
-  /** With output `unread`: closes our end of the pipe, as a reader that goes away. */
-  async closeOutput(): Promise<void> {
-    await this.#child.stdout.cancel();
-  }
-
   /** The last lines of its output, for a failure message. */
   tail(lines: number): string {
     return this.lines.slice(-lines).map((line) => `  ${this.name} | ${line}`).join("\n");
   }
 
-  async #wait(unread: boolean): Promise<Deno.CommandStatus> {
+  async #wait(): Promise<Deno.CommandStatus> {
     const status = await this.#child.status;
     this.status = status;
     running.delete(this);
-    if (unread) await this.#child.stdout.cancel().catch(() => {});
     await Promise.all(this.#output);
     return status;
   }

@@ -201,7 +201,7 @@ export class RespClient {
 
   async #read(): Promise<void> {
     const chunk = new Uint8Array(65_536);
-    let timer: number | undefined;
+    let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
         this.close();

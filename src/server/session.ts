@@ -1,0 +1,495 @@
+/**
+ * One Redis connection: parses requests, runs session commands, hands data commands to its lane and
+ * writes every reply in the order of the requests (architecture D7). Not in here: what a single
+ * command does, and anything about keys.
+ *
+ * Invariant: a slot in the queue without `ready` is one operation of the lane, in the same order.
+ */
+
+import { assert, Ring } from "../base/mod.ts";
+import type { Lane, OperationFailure, ReplyTarget, TransactionItem } from "../node/mod.ts";
+import type { Connection, ConnectionHandler, PlatformError } from "../platform/mod.ts";
+import {
+  encodeReply,
+  QUEUED,
+  type Reply,
+  type Request,
+  RequestDecoder,
+  RespError,
+  type RespVersion,
+} from "../resp/mod.ts";
+import type { Command } from "./command_set.ts";
+import { failureReply, NO_AUTH, unknownCommand, unknownSubcommand, wrongArity } from "./errors.ts";
+import type { ReplyMerge, ReplySlot } from "./reply_slot.ts";
+import type { RedisServer } from "./server.ts";
+import { BLOCKED, NO_REPLY, type SessionReply } from "./session_command.ts";
+import { Transaction } from "./transaction.ts";
+
+/** Operations in flight for one client; beyond it the connection is not read. */
+const PENDING_MAX = 4096;
+const PENDING_RESUME = PENDING_MAX / 2;
+/** Commands served before the loop gets its turn, so that nobody else starves. */
+const COMMANDS_PER_SLICE = 512;
+/** Output worth a look at the limits while a turn is still going on. */
+const OUTPUT_CHECK_BYTES = 256 * 1024;
+
+export class Session implements ConnectionHandler, ReplyTarget {
+  readonly id: number;
+  readonly server: RedisServer;
+  readonly connection: Connection;
+  readonly connectedMs: number;
+  lastInputMs: number;
+  /** When the command that is still incomplete began to arrive; 0 when there is none. */
+  assemblingSinceMs = 0;
+  /** When the output passed the soft limit; 0 when it is below. */
+  outputHighSinceMs = 0;
+
+  db = 0;
+  name = "";
+  libraryName = "";
+  libraryVersion = "";
+  version: RespVersion = 2;
+  authenticated: boolean;
+  noEvict = false;
+  noTouch = false;
+  readOnly = false;
+  /** `CLIENT REPLY OFF`. */
+  repliesOff = false;
+  transaction: Transaction | undefined = undefined;
+  /** A command of EXEC is running: it must not block. */
+  insideExec = false;
+  lastCommand: Command | undefined = undefined;
+
+  readonly #decoder: RequestDecoder;
+  readonly #lane: Lane;
+  readonly #slots: Ring<ReplySlot> = new Ring();
+  #pendingBytes = 0;
+  #skipNext = false;
+  #skipNow = false;
+  /** A command that must wait: for earlier replies, or for the end of CLIENT PAUSE. */
+  #held: Request | undefined = undefined;
+  #blocked: { readonly command: Command; readonly startedMs: number } | undefined = undefined;
+  #onUnblocked: (() => void) | undefined = undefined;
+  #closing = false;
+  #closed = false;
+  #paused = false;
+  #continues = false;
+  #dirty = false;
+
+  constructor(server: RedisServer, connection: Connection, id: number) {
+    this.server = server;
+    this.connection = connection;
+    this.id = id;
+    this.connectedMs = server.clock.nowMs();
+    this.lastInputMs = this.connectedMs;
+    this.authenticated = !server.authentication.required;
+    this.#decoder = new RequestDecoder(server.decoderLimits);
+    this.#decoder.authenticated = this.authenticated;
+    this.#lane = server.gateway.openLane();
+  }
+
+  // Bytes in.
+
+  onData(bytes: Uint8Array): void {
+    if (this.#closing || this.#closed) return;
+    const server = this.server;
+    this.lastInputMs = server.clock.nowMs();
+    server.stats.inputBytes += bytes.length;
+    server.stats.reads++;
+    this.#decoder.push(bytes);
+    this.#serve();
+  }
+
+  onClosed(_error: PlatformError | undefined): void {
+    this.#closed = true;
+    this.#lane.close();
+    this.#held = undefined;
+    this.#onUnblocked?.();
+    this.server.forget(this);
+  }
+
+  /** Goes on after a pause of any kind, in a turn of its own. */
+  wake(): void {
+    if (this.#continues || this.#closed) return;
+    this.#continues = true;
+    this.server.clock.setImmediate(this.#continue);
+  }
+
+  readonly #continue = (): void => {
+    this.#continues = false;
+    if (!this.#closed && !this.#closing) this.#serve();
+  };
+
+  #serve(): void {
+    const more = this.#parse();
+    this.#decoder.keep();
+    if (!more && !this.#paused) {
+      this.#paused = true;
+      this.connection.pause();
+    } else if (more && this.#paused) {
+      this.#paused = false;
+      this.connection.resume();
+    }
+    this.#flush();
+  }
+
+  /** Serves what has arrived. False: something must happen before more input is of use. */
+  #parse(): boolean {
+    const decoder = this.#decoder;
+    let left = COMMANDS_PER_SLICE;
+    while (!this.#closing && !this.#closed) {
+      if (this.#blocked !== undefined || this.#mustWait()) return false;
+      if (this.#held !== undefined) {
+        const held = this.#held;
+        this.#held = undefined;
+        this.#dispatch(held);
+        if (this.#held !== undefined) return false;
+        continue;
+      }
+      const step = decoder.next();
+      if (step === "request") {
+        this.#dispatch(decoder.request);
+        if (--left > 0) continue;
+        this.wake();
+        return false;
+      }
+      if (step === "error") {
+        this.#breakOff();
+        return false;
+      }
+      this.#noteAssembly(left < COMMANDS_PER_SLICE);
+      return true;
+    }
+    return false;
+  }
+
+  /** Too much of this client's, or of everybody's, is unfinished. */
+  #mustWait(): boolean {
+    if (this.#slots.length >= PENDING_MAX) return true;
+    const bytesMax = this.server.settings.queryBytesMax;
+    if (this.#pendingBytes >= bytesMax) return true;
+    if (!this.server.gateway.saturated) return false;
+    this.server.wakeOnRelief(this);
+    return true;
+  }
+
+  #noteAssembly(servedSome: boolean): void {
+    if (this.#decoder.pendingBytes === 0) this.assemblingSinceMs = 0;
+    else if (servedSome || this.assemblingSinceMs === 0) this.assemblingSinceMs = this.lastInputMs;
+  }
+
+  #breakOff(): void {
+    this.server.stats.protocolErrors++;
+    const error = this.#decoder.error;
+    if (error !== "") {
+      this.#skipNow = false;
+      this.#answer(new RespError(`ERR Protocol error: ${error}`));
+    }
+    this.closeAfterReplies();
+  }
+
+  // Commands.
+
+  #dispatch(request: Request): void {
+    this.#skipNow = this.#skipNext;
+    this.#skipNext = false;
+    let command = this.server.commands.lookup(request);
+    if (command === undefined) return this.#refuseUnknown(request);
+    if (command.subcommands.size > 0 && request.length > 1) {
+      const subcommand = command.subcommands.get(request.lower(1));
+      if (subcommand === undefined) {
+        return this.#refuse(command, unknownSubcommand(command.name, request));
+      }
+      command = subcommand;
+    }
+    if (!command.accepts(request.length)) return this.#refuse(command, wrongArity(command.name));
+    if (!this.authenticated && !command.noAuth) return this.#refuse(command, NO_AUTH);
+    if (command.takesKeys && this.server.redirects) {
+      const moved = this.server.redirection(command, request);
+      if (moved !== undefined) return this.#refuse(command, moved);
+    }
+    this.lastCommand = command;
+    if (this.transaction !== undefined && command.session?.notQueued !== true) {
+      return this.#queue(command, request, this.transaction);
+    }
+    if (this.server.pausedUntilMs > 0 && this.#holdsWhilePaused(command)) {
+      return this.#hold(request);
+    }
+    this.server.stats.commandsProcessed++;
+    if (command.session !== undefined) return this.#runHere(command, request);
+    const slot = this.#newSlot(command, request.end - request.start, undefined);
+    if (command.route === "write") this.#lane.write(this.db, request, this);
+    else this.#lane.read(this.db, request, this);
+    this.#slots.push(slot);
+  }
+
+  #runHere(command: Command, request: Request): void {
+    const session = command.session!;
+    if (session.afterPending === true && this.#slots.length > 0) return this.#hold(request);
+    const startedMs = this.server.clock.nowMs();
+    const reply = session.execute(this, request);
+    if (reply === BLOCKED) {
+      this.#blocked = { command, startedMs };
+      return;
+    }
+    this.#count(command, startedMs, reply);
+    if (reply !== NO_REPLY) this.#answer(reply);
+  }
+
+  /** Ends a command that answered `BLOCKED`. */
+  unblock(reply: SessionReply): void {
+    const blocked = this.#blocked;
+    assert(blocked !== undefined, "Cannot unblock a session that is not blocked");
+    assert(reply !== BLOCKED, "Cannot unblock with a reply that blocks");
+    this.#blocked = undefined;
+    this.#onUnblocked = undefined;
+    this.interrupt = undefined;
+    if (this.#closed) return;
+    this.#count(blocked.command, blocked.startedMs, reply);
+    if (reply !== NO_REPLY) this.#answer(reply);
+    this.wake();
+  }
+
+  /** Ends a blocking command early (`CLIENT UNBLOCK`); undefined when nothing can be ended. */
+  interrupt: ((reason: "timeout" | "error") => void) | undefined = undefined;
+
+  /** What to undo (timers) when the client goes while its command blocks. */
+  set onUnblocked(callback: () => void) {
+    this.#onUnblocked = callback;
+  }
+
+  get blocked(): boolean {
+    return this.#blocked !== undefined;
+  }
+
+  #queue(command: Command, request: Request, transaction: Transaction): void {
+    const refusal = transaction.add(command, request);
+    if (refusal !== undefined) return this.#refuse(command, refusal);
+    this.#answer(QUEUED);
+  }
+
+  /** Runs several commands as one; `merge` makes EXEC's reply of the node's. */
+  submit(items: readonly TransactionItem[], writes: boolean, merge: ReplyMerge): void {
+    let bytes = 0;
+    for (const item of items) bytes += item.request.end - item.request.start;
+    const slot = this.#newSlot(this.lastCommand!, bytes, merge);
+    this.#lane.transaction(items, writes, this);
+    this.#slots.push(slot);
+  }
+
+  #newSlot(command: Command, requestBytes: number, merge: ReplyMerge | undefined): ReplySlot {
+    this.#pendingBytes += requestBytes;
+    return {
+      command,
+      version: this.version,
+      muted: this.repliesOff || this.#skipNow,
+      startedMs: this.lastInputMs,
+      requestBytes,
+      merge,
+      ready: undefined,
+    };
+  }
+
+  /** Keeps a command, and everything behind it, until it may run. */
+  #hold(request: Request): void {
+    this.#held = request.copy();
+    this.#skipNext = this.#skipNow;
+  }
+
+  #holdsWhilePaused(command: Command): boolean {
+    if (!this.server.isPaused()) return false;
+    if (this.server.pauseMode === "all") return true;
+    return command.route === "write" ||
+      (command.name === "exec" && this.transaction?.writes === true);
+  }
+
+  #refuseUnknown(request: Request): void {
+    const name = request.lower(0);
+    if (name === "post" || name === "host:") {
+      // A browser made to speak to this port: say nothing and go (CVE-2016-10517 and its kind).
+      this.server.logger.warn("Closed a connection that speaks HTTP to the Redis port", {
+        client: this.remoteAddress,
+      });
+      return this.destroy();
+    }
+    this.#refuse(undefined, unknownCommand(request));
+  }
+
+  #refuse(command: Command | undefined, error: RespError): void {
+    if (command !== undefined) command.rejected++;
+    if (this.transaction !== undefined) this.transaction.failed = true;
+    this.#answer(error);
+  }
+
+  /** `CLIENT REPLY SKIP`: the next command is not answered. */
+  skipNextReply(): void {
+    if (!this.repliesOff) this.#skipNext = true;
+  }
+
+  /** `CLIENT REPLY ON`, which is answered itself. */
+  answerAgain(): void {
+    this.repliesOff = false;
+    this.#skipNow = false;
+  }
+
+  admit(): void {
+    this.authenticated = true;
+    this.#decoder.authenticated = true;
+  }
+
+  /** Back to the state of a new connection (`RESET`). */
+  reset(): void {
+    this.db = 0;
+    this.name = "";
+    this.version = 2;
+    this.transaction = undefined;
+    this.readOnly = false;
+    this.noEvict = false;
+    this.noTouch = false;
+    this.repliesOff = false;
+    this.#skipNow = false;
+    this.#skipNext = false;
+    this.authenticated = !this.server.authentication.required;
+    this.#decoder.authenticated = this.authenticated;
+  }
+
+  // Replies.
+
+  onReply(reply: Reply): void {
+    this.#finish(reply);
+  }
+
+  onFailure(failure: OperationFailure): void {
+    const slot = this.#slots.peek();
+    assert(slot !== undefined, "Cannot answer: nothing is pending");
+    this.#finish(failureReply(failure));
+  }
+
+  #finish(answer: Reply): void {
+    const slot = this.#slots.shift();
+    assert(slot !== undefined && slot.ready === undefined, "Cannot answer: nothing is pending");
+    const failed = answer instanceof RespError;
+    const reply = slot.merge === undefined || failed ? answer : slot.merge(answer);
+    this.#pendingBytes -= slot.requestBytes;
+    slot.command.calls++;
+    slot.command.elapsedMs += this.server.turnMs() - slot.startedMs;
+    if (failed) slot.command.failed++;
+    this.#emit(reply, slot.version, slot.muted);
+    if (this.#slots.length > 0 && this.#slots.peek()!.ready !== undefined) this.#emitReady();
+    if (!this.#dirty) {
+      this.#dirty = true;
+      this.server.flushLater(this);
+    }
+    if (this.#paused && this.#slots.length <= (this.#held === undefined ? PENDING_RESUME : 0)) {
+      this.wake();
+    }
+  }
+
+  #emitReady(): void {
+    for (let slot = this.#slots.peek(); slot?.ready !== undefined; slot = this.#slots.peek()) {
+      this.#slots.shift();
+      this.#emit(slot.ready.reply, slot.version, slot.muted);
+    }
+  }
+
+  /** Answers the command at hand, in its turn. */
+  #answer(reply: Reply): void {
+    const muted = this.repliesOff || this.#skipNow;
+    if (this.#slots.length === 0) return this.#emit(reply, this.version, muted);
+    this.#slots.push({
+      command: this.lastCommand!,
+      version: this.version,
+      muted,
+      startedMs: 0,
+      requestBytes: 0,
+      merge: undefined,
+      ready: { reply },
+    });
+  }
+
+  #emit(reply: Reply, version: RespVersion, muted: boolean): void {
+    if (muted || this.#closed) return;
+    const output = this.connection.output;
+    const before = output.length;
+    if (typeof reply === "object" && reply instanceof RespError) {
+      this.server.stats.countError(reply.text);
+    }
+    encodeReply(output, reply, version);
+    this.server.stats.outputBytes += output.length - before;
+    if (output.length > OUTPUT_CHECK_BYTES) this.server.checkOutput(this);
+  }
+
+  #count(command: Command, startedMs: number, reply: SessionReply): void {
+    command.calls++;
+    command.elapsedMs += this.server.clock.nowMs() - startedMs;
+    if (reply instanceof RespError) command.failed++;
+  }
+
+  /** Sends what the turn has written. */
+  flush(): void {
+    this.#dirty = false;
+    this.#flush();
+  }
+
+  #flush(): void {
+    if (this.#closed) return;
+    if (this.connection.output.length > 0) {
+      this.server.stats.writes++;
+      this.connection.flush();
+      this.server.checkOutput(this);
+    }
+    if (this.#closing && this.#slots.length === 0) this.connection.close();
+  }
+
+  // The end.
+
+  /** Reads nothing more, answers what is pending, then closes. */
+  closeAfterReplies(): void {
+    this.#closing = true;
+    this.#held = undefined;
+    if (!this.#paused) {
+      this.#paused = true;
+      this.connection.pause();
+    }
+    if (this.#slots.length === 0 && !this.#dirty) {
+      this.#dirty = true;
+      this.server.flushLater(this);
+    }
+  }
+
+  /** Closes at once; replies not sent yet are lost. */
+  destroy(): void {
+    this.#closing = true;
+    if (!this.#closed) this.connection.destroy();
+  }
+
+  get idle(): boolean {
+    return this.#slots.length === 0 && this.#blocked === undefined && this.#held === undefined;
+  }
+
+  get pendingReplies(): number {
+    return this.#slots.length;
+  }
+
+  /** Bytes received and not served yet. */
+  get queryBytes(): number {
+    return this.#decoder.pendingBytes;
+  }
+
+  get queryBufferBytes(): number {
+    return this.#decoder.heldBytes;
+  }
+
+  get remoteAddress(): string {
+    return addressText(this.connection.remoteHostname, this.connection.remotePort);
+  }
+
+  get localAddress(): string {
+    return addressText(this.connection.localHostname, this.connection.localPort);
+  }
+}
+
+/** `host:port`, an IPv6 address in brackets, as Redis prints peers. */
+function addressText(hostname: string, port: number): string {
+  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+}

@@ -11,9 +11,9 @@ export class FileWindow {
   start = 0;
   length = 0;
 
-  constructor(file: DiskFile, windowBytes = WINDOW_BYTES) {
+  constructor(file: DiskFile, fileBytes: number) {
     this.#file = file;
-    this.buffer = new Uint8Array(windowBytes);
+    this.buffer = new Uint8Array(Math.min(WINDOW_BYTES, fileBytes));
   }
 
   /** Whether `bytes` from position `at` are here already. */

@@ -11,3 +11,12 @@ export {
   type RaftStorageOptions,
   type Recovered,
 } from "./raft_storage.ts";
+export {
+  type DumpedEntry,
+  dumpLog,
+  type LogFinding,
+  type LogSummary,
+  verifyLog,
+} from "./inspect.ts";
+export type { StoredIdentity } from "./identity_format.ts";
+export type { StoredState } from "./state_format.ts";

@@ -107,11 +107,10 @@ export const STATE_RULES: readonly Rule<StateFacts, StateDecision>[] = [
   { when: { created: true }, decision: "refuse", why: "both copies had been made" },
   { when: { segments: "some" }, decision: "refuse", why: "both copies are made before the log" },
   {
-    when: { a: "bad", b: "bad" },
-    decision: "refuse",
-    why: "copy a is durable before copy b is begun",
+    when: {},
+    decision: "create",
+    why: "the first start was not finished, so nothing was promised",
   },
-  { when: {}, decision: "create", why: "nothing was finished here yet" },
 ];
 
 export function decidePlace(facts: PlaceFacts): PlaceDecision {

@@ -30,7 +30,7 @@ export interface ScanOptions {
 export interface BadPlace {
   readonly found: PlaceFound;
   readonly reason: string;
-  /** Bytes from the place to the last one that is not zero. */
+  /** Bytes from the place to where the file was cut, or else to the last one that is not zero. */
   readonly bytes: number;
   /** Where the next record would begin, when the header here is good. */
   readonly next: number | undefined;
@@ -54,7 +54,7 @@ type Stop = Omit<BadPlace, "bytes">;
 export async function scanSegment(options: ScanOptions): Promise<SegmentScan> {
   const { file, markSeed } = options;
   const fileBytes = await file.size();
-  const window = new FileWindow(file);
+  const window = new FileWindow(file, fileBytes);
   let at = options.from;
   let last = options.previous;
   let records = 0;
@@ -104,7 +104,10 @@ export async function scanSegment(options: ScanOptions): Promise<SegmentScan> {
   const tail = await readTail(file, at, fileBytes, markSeed);
   if (tail.bytes === 0) stop = { found: "zeros", reason: "only zeros follow", next: undefined };
   durableBytes = Math.max(durableBytes, tail.durableBytes);
-  return { ...common, durableBytes, bad: { ...stop, bytes: tail.bytes } };
+  // Where the file ends within a record there is no free space: every byte was part of it.
+  const isCut = stop.found === "short" || fileBytes - at < RECORD_HEADER_BYTES;
+  const bytes = tail.bytes > 0 && isCut ? fileBytes - at : tail.bytes;
+  return { ...common, durableBytes, bad: { ...stop, bytes } };
 }
 
 function tryHeader(buffer: Uint8Array, at: number, end: number): RecordHeader | string {
@@ -145,7 +148,7 @@ async function readTail(
   fileBytes: number,
   markSeed: number,
 ): Promise<{ bytes: number; durableBytes: number }> {
-  const window = new FileWindow(file);
+  const window = new FileWindow(file, fileBytes);
   let lastNonZero = from - 1;
   let durableBytes = 0;
   for (let at = from; at < fileBytes;) {

@@ -36,6 +36,7 @@ async function readCopy(disk: Disk, directory: string, name: StateName): Promise
     bytes = await disk.readFile(path);
   } catch (error) {
     if (!(error instanceof PlatformError)) throw error;
+    if (error.code !== "ENOENT" && error.code !== "EIO") throw error;
     const found = error.code === "ENOENT" ? "missing" : "bad";
     return { name, path, found, reason: error.message, state: undefined };
   }

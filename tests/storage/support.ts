@@ -128,3 +128,8 @@ export async function contents(storage: RaftStorage): Promise<string[]> {
 export function describe(found: LogEntry): string {
   return `${found.index}:${found.term}:${new TextDecoder().decode(commandOf(found))}`;
 }
+
+/** Lets everything that waits for no timer and no other event run to its end. */
+export function settled(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}

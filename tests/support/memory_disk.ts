@@ -324,7 +324,9 @@ export class MemoryDisk implements Disk {
     const fault = this.#begin("write", path);
     const land = () => {
       this.#checkAlive(path);
-      let room = Math.max(0, this.capacityBytes - (this.usedBytes - node.live.length));
+      let room = this.capacityBytes === Infinity
+        ? Infinity
+        : Math.max(0, this.capacityBytes - (this.usedBytes - node.live.length));
       let code = "ENOSPC";
       if (fault?.kind === "short") {
         room = Math.min(room, at + fault.bytes);
@@ -346,9 +348,11 @@ export class MemoryDisk implements Disk {
     const fault = this.#begin(kind, path);
     await (fault?.kind === "hang" ? fault.until : undefined);
     this.#checkAlive(path);
-    const result = action();
-    if (fault?.kind === "crashAfter") this.#crashed = true;
-    return result;
+    try {
+      return action();
+    } finally {
+      if (fault?.kind === "crashAfter") this.#crashed = true;
+    }
   }
 
   #begin(kind: OperationKind, path: string): DiskFault | undefined {

@@ -14,26 +14,12 @@ export interface MemoryResult {
 }
 
 const pipelineLength = 1000;
+const fillClients = 8;
 
 /** Fills an empty server with `keys` keys and looks at the process that was asked. */
 export async function measureMemory(peer: Peer, keys: number): Promise<MemoryResult> {
   const bytesBefore = await settledResidentBytes(peer.pid);
-  const client = await WireClient.connect(peer.port);
-  try {
-    const value = "x".repeat(valueBytes);
-    for (let first = 0; first < keys; first += pipelineLength) {
-      const commands = Array.from(
-        { length: Math.min(pipelineLength, keys - first) },
-        (_, i) => ["SET", `key:${String(first + i).padStart(12, "0")}`, value],
-      );
-      const failed = (await client.pipeline(commands)).find((reply) => reply instanceof WireError);
-      if (failed !== undefined) throw new Error(`Cannot fill ${peer.name}: ${failed.message}`);
-    }
-    const size = await client.call("DBSIZE");
-    if (size !== keys) throw new Error(`Cannot fill ${peer.name}: found ${size} keys of ${keys}`);
-  } finally {
-    client.close();
-  }
+  await fill(peer, keys);
   const bytesAfter = await settledResidentBytes(peer.pid);
   const startMs = performance.now();
   await peer.restart();
@@ -47,8 +33,32 @@ export async function measureMemory(peer: Peer, keys: number): Promise<MemoryRes
   };
 }
 
+async function fill(peer: Peer, keys: number): Promise<void> {
+  let next = 0;
+  const value = "x".repeat(valueBytes);
+  const fillSome = async () => {
+    const client = await WireClient.connect(peer.port);
+    try {
+      while (next < keys) {
+        const first = next;
+        next = Math.min(keys, first + pipelineLength);
+        const commands = Array.from(
+          { length: next - first },
+          (_, i) => ["SET", `key:${String(first + i).padStart(12, "0")}`, value],
+        );
+        const failed = (await client.pipeline(commands)).find((each) => each instanceof WireError);
+        if (failed !== undefined) throw new Error(`Cannot fill ${peer.name}: ${failed.message}`);
+      }
+    } finally {
+      client.close();
+    }
+  };
+  await Promise.all(Array.from({ length: fillClients }, fillSome));
+  await holdsKeys(peer, keys);
+}
+
 async function holdsKeys(peer: Peer, keys: number): Promise<void> {
-  await until(`${peer.name} holds ${keys} keys again`, { withinMs: 120_000 }, async () => {
+  await until(`${peer.name} holds ${keys} keys`, { withinMs: 120_000 }, async () => {
     const client = await WireClient.connect(peer.port);
     try {
       return await client.call("DBSIZE") === keys;

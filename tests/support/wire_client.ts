@@ -83,7 +83,8 @@ export class WireClient {
 
   /** Puts raw bytes on the wire, expecting nothing. */
   send(text: string): void {
-    const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
+    const bytes = new Uint8Array(text.length);
+    for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
     this.#writing = this.#writing.then(async () => {
       try {
         for (let sent = 0; sent < bytes.length;) {

@@ -100,13 +100,14 @@ Deno.test("the keys of generated commands are those of COMMAND GETKEYS", async (
         const request = Request.of(...parts);
         if (!arityFits(command, request)) continue;
         const ours = keysOf(command, request).map((at) => request.text(at));
-        const theirs = await client.value("COMMAND", "GETKEYS", ...parts);
-        if (command.keys === undefined) {
-          assertEquals(theirs, "-ERR The command has no key arguments", name);
+        // GETKEYS itself wants an argument behind the name; no command without one has keys.
+        if (parts.length === 1) {
           assertEquals(ours, [], name);
-        } else {
-          assertEquals(ours, theirs as string[], parts.join(" "));
+          continue;
         }
+        const theirs = await client.value("COMMAND", "GETKEYS", ...parts);
+        const none = theirs === "-ERR The command has no key arguments";
+        assertEquals(ours, none ? [] : theirs as string[], parts.join(" "));
       }
     }
   } finally {

@@ -96,7 +96,7 @@ export function statusOf(view: NodeView, version: string): Status {
       matchIndex: each.matchIndex ?? null,
       lastContactMs: each.lastContactMs ?? null,
     })),
-    databases: view.databases.map((each) => ({ ...each })),
-    network: { ...view.network },
+    databases: view.databases.map((each) => database.parse(each)),
+    network: network.parse(view.network),
   };
 }

@@ -20,9 +20,6 @@ interface Rule {
   readonly check: (settings: Settings) => Violation | undefined;
 }
 
-/** Room in an entry beside its largest command: headers, the other arguments, the origin. */
-const ENTRY_OVERHEAD_BYTES = 64 * 1024;
-
 /** Everything that must hold between settings. */
 export const RULES: readonly Rule[] = [
   {
@@ -83,7 +80,7 @@ export const RULES: readonly Rule[] = [
     keys: ["storage.sync-hang-step-down-ms", "storage.sync-hang-exit-ms"],
     check: ({ storage }) =>
       storage.syncHangStepDownMs < storage.syncHangExitMs ? undefined : {
-        found: `${storage.syncHangStepDownMs} ms`,
+        found: `storage.sync-hang-step-down-ms ${storage.syncHangStepDownMs} ms`,
         expected: `less than storage.sync-hang-exit-ms, ${storage.syncHangExitMs} ms`,
       },
   },
@@ -93,27 +90,19 @@ export const RULES: readonly Rule[] = [
   atMost("redis.bulk-bytes-max", ({ redis }) => redis.bulkBytesMax, {
     name: "redis.query-bytes-max",
     of: ({ redis }) => redis.queryBytesMax,
-    less: 0,
   }),
-  atMost("redis.bulk-bytes-max", ({ redis }) => redis.bulkBytesMax, {
-    name: "raft.entry-bytes-max",
-    of: ({ raft }) => raft.entryBytesMax,
-    less: ENTRY_OVERHEAD_BYTES,
-  }),
-  atMost("storage.batch-bytes-max", ({ storage }) => storage.batchBytesMax, {
-    name: "raft.entry-bytes-max",
-    of: ({ raft }) => raft.entryBytesMax,
-    less: 0,
-  }),
-  atMost("raft.entry-bytes-max", ({ raft }) => raft.entryBytesMax, {
-    name: "raft.uncommitted-bytes-max",
-    of: ({ raft }) => raft.uncommittedBytesMax,
-    less: 0,
-  }),
+  {
+    keys: ["raft.uncommitted-bytes-max", "redis.query-bytes-max", "storage.batch-bytes-max"],
+    check: ({ raft }) =>
+      raft.entryBytesMax <= raft.uncommittedBytesMax ? undefined : {
+        found: formatBytes(raft.uncommittedBytesMax),
+        expected: `at least ${formatBytes(raft.entryBytesMax)}, the largest entry that follows ` +
+          "from redis.query-bytes-max and storage.batch-bytes-max",
+      },
+  },
   atMost("raft.append-bytes-max", ({ raft }) => raft.appendBytesMax, {
     name: "raft.inflight-bytes-max",
     of: ({ raft }) => raft.inflightBytesMax,
-    less: 0,
   }),
 ];
 
@@ -126,6 +115,9 @@ export function settingsWarnings(settings: Settings): string[] {
     !hasOne(redis.password, redis.passwordFile)
   ) {
     warnings.push("Anyone who can reach the Redis listener can read and write: no password is set");
+  }
+  if (redis.reads !== "linearizable") {
+    warnings.push(`reads = "${redis.reads}" has no effect yet: every read is linearizable`);
   }
   if (storage.fsync !== "always") {
     warnings.push(
@@ -201,22 +193,16 @@ function distinctListeners(a: "redis" | "raft", b: "raft" | "admin"): Rule {
 function atMost(
   path: string,
   value: (settings: Settings) => number,
-  limit: {
-    readonly name: string;
-    readonly of: (settings: Settings) => number;
-    /** How much smaller it must be, in bytes. */
-    readonly less: number;
-  },
+  limit: { readonly name: string; readonly of: (settings: Settings) => number },
 ): Rule {
   return {
     keys: [path, limit.name],
     check: (settings) => {
-      const most = limit.of(settings) - limit.less;
+      const most = limit.of(settings);
       if (value(settings) <= most) return undefined;
-      const room = limit.less === 0 ? "" : ` less ${formatBytes(limit.less)}`;
       return {
-        found: formatBytes(value(settings)),
-        expected: `at most ${formatBytes(most)} (${limit.name}${room})`,
+        found: `${path} ${formatBytes(value(settings))}`,
+        expected: `at most ${limit.name}, ${formatBytes(most)}`,
       };
     },
   };

@@ -99,9 +99,9 @@ const redis = section({
   }),
   "query-bytes-max": bytes({
     min: 1 * MIB,
-    max: 1 * GIB,
+    max: 512 * MIB,
     fallback: 64 * MIB,
-    help: "Longest whole command, and most unread input kept for a connection.",
+    help: "Longest whole command or transaction.",
   }),
   "output-bytes-max": bytes({
     min: 0,
@@ -183,12 +183,6 @@ const raft = section({
     max: 600_000,
     fallback: 5000,
     help: "How long handing leadership over may take, on request or at a planned stop.",
-  }),
-  "entry-bytes-max": bytes({
-    min: 1 * MIB,
-    max: 512 * MIB,
-    fallback: 64 * MIB,
-    help: "Largest entry of the log; a command or transaction that would need more is refused.",
   }),
   "append-bytes-max": bytes({
     min: 64 * KIB,

@@ -15,6 +15,9 @@ export type ParsedFile = z.output<typeof settingsSchema>;
 
 type RaftSection = CamelKeys<ParsedFile["raft"]>;
 
+/** Room for every header of an entry, with some to spare. */
+const HEADERS_BYTES = 4096;
+
 /** A member as configured. */
 export type PeerSettings = Readonly<ParsedFile["raft"]["peer"][number]>;
 
@@ -26,6 +29,8 @@ export interface Settings {
   readonly raft: Omit<RaftSection, "electionTimeoutMs" | "heartbeatMs" | "peer"> & {
     readonly electionTimeoutMs: { readonly min: number; readonly max: number };
     readonly heartbeatMs: number;
+    /** Largest entry of the log: a full batch that ends with the longest command. */
+    readonly entryBytesMax: number;
     /** Sorted by id; empty for a cluster of one. */
     readonly peers: readonly PeerSettings[];
   };
@@ -46,6 +51,7 @@ export function settingsOf(file: ParsedFile): Settings {
       ...raft,
       electionTimeoutMs: raft.electionTimeoutMs ?? preset.electionTimeoutMs,
       heartbeatMs: raft.heartbeatMs ?? preset.heartbeatMs,
+      entryBytesMax: entryBytesMax(file),
       peers: [...peer].sort((a, b) => a.id - b.id),
     },
     storage: camelKeys(file.storage),
@@ -53,6 +59,12 @@ export function settingsOf(file: ParsedFile): Settings {
     log: camelKeys(file.log),
     process: camelKeys(file.process),
   };
+}
+
+/** A batch adds a byte to each command (at least 14 bytes long), and headers of its own. */
+function entryBytesMax({ redis, storage }: ParsedFile): number {
+  const commandBytes = Math.ceil(redis["query-bytes-max"] * 1.125);
+  return commandBytes + storage["batch-bytes-max"] + HEADERS_BYTES;
 }
 
 function camelKeys<Section extends object>(section: Section): CamelKeys<Section> {

@@ -1,0 +1,155 @@
+/** Settings into the options of each part. No decisions beyond what relates the parts. */
+
+import { NodeId } from "../base/mod.ts";
+import { formatHostPort, initialClusterSeed, parseHostPort, type Settings } from "../config/mod.ts";
+import {
+  DEFAULT_NETWORK_LIMITS,
+  type RaftNetwork,
+  SoloRaftNetwork,
+  TcpRaftNetwork,
+} from "../network/mod.ts";
+import type { Logger } from "../base/mod.ts";
+import type { Member, RaftNodeOptions } from "../node/mod.ts";
+import type { Platform, Process } from "../platform/mod.ts";
+import type { RedisSettings } from "../server/mod.ts";
+import type { Identity } from "../storage/mod.ts";
+import type { Secrets } from "./settings_source.ts";
+
+/** Half of SHA-256: more than enough to tell clusters apart. */
+const CLUSTER_ID_BYTES = 16;
+/** Frames hold an entry and a header; so does an append that holds many entries. */
+const FRAME_OVERHEAD_BYTES = 64 * 1024;
+/** A batch or a read that got no answer is asked for again this long after a heartbeat was due. */
+const REPEAT_HEARTBEATS = 2;
+const REPEAT_MS_MIN = 250;
+
+/** The cluster id of a first start: the same on all members, random for a cluster of one. */
+export function firstClusterId(process: Process, settings: Settings): string {
+  const seed = initialClusterSeed(settings);
+  const bytes = seed === undefined
+    ? process.randomBytes(CLUSTER_ID_BYTES)
+    : process.hmacSha256(new TextEncoder().encode("logboat cluster id"), seed);
+  return Array.from(
+    bytes.subarray(0, CLUSTER_ID_BYTES),
+    (byte) => byte.toString(16).padStart(2, "0"),
+  ).join("");
+}
+
+/** Every member, this node included. */
+export function membersOf(settings: Settings): Member[] {
+  const { node, raft, redis } = settings;
+  if (raft.peers.length === 0) {
+    return [{
+      id: NodeId(node.id),
+      raftAddress: formatHostPort(raft.listen),
+      redisAddress: formatHostPort(redis.listen),
+    }];
+  }
+  return raft.peers.map((peer) => ({
+    id: NodeId(peer.id),
+    raftAddress: peer.raft,
+    redisAddress: peer.redis,
+  }));
+}
+
+export interface NetworkParts {
+  readonly platform: Platform;
+  readonly settings: Settings;
+  readonly secrets: Secrets;
+  readonly identity: Identity;
+  readonly logger: Logger;
+}
+
+/** Links to the other members; none in a cluster of one, which listens to nobody. */
+export function networkOf(parts: NetworkParts): RaftNetwork {
+  const { platform, settings, secrets, identity, logger } = parts;
+  const { raft } = settings;
+  if (raft.peers.length === 0) return new SoloRaftNetwork();
+  const frameBytesMax = Math.max(raft.entryBytesMax, raft.appendBytesMax) + FRAME_OVERHEAD_BYTES;
+  return new TcpRaftNetwork({
+    net: platform.net,
+    clock: platform.clock,
+    process: platform.process,
+    logger,
+  }, {
+    self: {
+      id: identity.nodeId,
+      incarnation: identity.incarnation,
+      clusterId: identity.clusterId,
+    },
+    listen: raft.listen,
+    peers: raft.peers.map((peer) => ({ id: NodeId(peer.id), ...parseHostPort(peer.raft)! })),
+    secret: new TextEncoder().encode(secrets.raftSecret),
+    limits: {
+      frameBytesMax,
+      queueBytesMax: Math.max(DEFAULT_NETWORK_LIMITS.queueBytesMax, frameBytesMax),
+    },
+    seed: randomSeed(platform.process),
+  });
+}
+
+/** The part of the node's options that comes from settings alone. */
+export function nodeLimitsOf(
+  settings: Settings,
+): Pick<
+  RaftNodeOptions,
+  | "members"
+  | "electionTimeoutMs"
+  | "heartbeatMs"
+  | "raftLimits"
+  | "proposalLimits"
+  | "readLimits"
+  | "watchdogLimits"
+  | "transferTimeoutMs"
+> {
+  const { raft, redis, storage } = settings;
+  const repeatMs = Math.max(REPEAT_MS_MIN, raft.heartbeatMs * REPEAT_HEARTBEATS);
+  return {
+    members: membersOf(settings),
+    electionTimeoutMs: raft.electionTimeoutMs,
+    heartbeatMs: raft.heartbeatMs,
+    transferTimeoutMs: raft.transferTimeoutMs,
+    raftLimits: {
+      appendBytesMax: raft.appendBytesMax,
+      inflightMessagesMax: raft.inflightMessagesMax,
+      inflightBytesMax: raft.inflightBytesMax,
+      uncommittedBytesMax: raft.uncommittedBytesMax,
+      cacheBytesMax: raft.cacheBytesMax,
+    },
+    proposalLimits: {
+      batchBytesMax: storage.batchBytesMax,
+      entryBytesMax: raft.entryBytesMax,
+      operationTimeoutMs: redis.operationTimeoutMs,
+      resendMs: repeatMs,
+    },
+    readLimits: { operationTimeoutMs: redis.operationTimeoutMs, askAgainMs: repeatMs },
+    watchdogLimits: {
+      stepDownMs: storage.syncHangStepDownMs,
+      exitMs: storage.syncHangExitMs,
+    },
+  };
+}
+
+export function redisSettingsOf({ redis }: Settings, secrets: Secrets): RedisSettings {
+  return {
+    hostname: redis.listen.hostname,
+    port: redis.listen.port,
+    password: secrets.redisPassword,
+    protectedMode: redis.protectedMode,
+    maxClients: redis.maxClients,
+    follower: redis.follower,
+    bulkBytesMax: redis.bulkBytesMax,
+    queryBytesMax: redis.queryBytesMax,
+    outputBytesMax: redis.outputBytesMax,
+    outputSoftBytes: redis.outputSoftBytes,
+    outputSoftMs: redis.outputSoftMs,
+    idleTimeoutMs: redis.idleTimeoutMs,
+    assemblyTimeoutMs: redis.assemblyTimeoutMs,
+  };
+}
+
+/** 32 random bits: no two members draw the same timeouts. */
+export function randomSeed(process: Process): number {
+  const bytes = process.randomBytes(4);
+  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+}

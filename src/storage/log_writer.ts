@@ -118,6 +118,7 @@ export class LogWriter {
    */
   append(batches: readonly (readonly LogEntry[])[], bytes: number): void | Promise<void> {
     const tail = this.tail;
+    this.#checkOrder(batches);
     const markBytes = this.markDue ? MARK_BYTES : 0;
     const total = markBytes + bytes;
     const buffer = this.#scratchOf(total);
@@ -314,6 +315,24 @@ export class LogWriter {
     }
     if (this.markDue) tail.marked = tail.synced;
     tail.end = end;
+  }
+
+  /** A log that falls back in index or term could not be recovered: never write one. */
+  #checkOrder(batches: readonly (readonly LogEntry[])[]): void {
+    let { term, index } = this.last;
+    for (const entries of batches) {
+      for (let at = 0; at < entries.length; at++) {
+        const entry = entries[at];
+        if (entry.index !== index + 1 || entry.term < term) {
+          assert(
+            false,
+            `Cannot append entry ${entry.index} of term ${entry.term}: the log ends with entry ` +
+              `${index} of term ${term}`,
+          );
+        }
+        ({ term, index } = entry);
+      }
+    }
   }
 
   #noteAll(batches: readonly (readonly LogEntry[])[], at: number): void {

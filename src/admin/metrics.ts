@@ -5,7 +5,7 @@
  * need what only one runtime has.
  */
 
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, Gauge, Histogram, Registry } from "./prom_client.ts";
 import type { NodeObserver, NodeView } from "../node/mod.ts";
 import type { ListenerStats, ProcessStats } from "./deps.ts";
 

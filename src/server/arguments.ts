@@ -1,10 +1,19 @@
 /** Reads arguments of session commands as Redis does. */
 
-/** A decimal integer in the range of 64 bits that is also safe in JavaScript, or undefined. */
+const I64_MAX = 2n ** 63n - 1n;
+const I64_MIN = -(2n ** 63n);
+
+/**
+ * A decimal integer in the range of 64 bits, or undefined. Above 2^53 it is rounded, so only compare
+ * it with limits.
+ */
 export function parseInteger(text: string): number | undefined {
   if (!/^(0|-?[1-9][0-9]{0,18})$/.test(text)) return undefined;
-  const value = Number(text);
-  return Number.isSafeInteger(value) ? value : undefined;
+  if (text.length > 15) {
+    const exact = BigInt(text);
+    if (exact > I64_MAX || exact < I64_MIN) return undefined;
+  }
+  return Number(text);
 }
 
 /** Matches a glob pattern: `*`, `?`, `[a-z]`, `[^a]`, `\x`. Iterative: at most length × pattern steps. */

@@ -54,14 +54,14 @@ export const clusterCommands: readonly SessionCommand[] = [
   }),
   clusterCommand("slots", {
     arity: 2,
-    flags: ["loading", "stale"],
+    flags: ["stale"],
     since: "3.0.0",
     summary: "Which members serve which hash slots: the leader all of them.",
     execute: clusterSlots,
   }),
   clusterCommand("shards", {
     arity: 2,
-    flags: ["loading", "stale"],
+    flags: ["stale"],
     since: "7.0.0",
     summary: "The one shard with its members.",
     execute: clusterShards,

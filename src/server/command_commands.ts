@@ -60,13 +60,13 @@ export const commandCommands: readonly SessionCommand[] = [
     execute: list,
   }),
   commandCommand("getkeys", {
-    arity: -3,
+    arity: -4,
     since: "2.8.13",
     summary: "The keys of a full command.",
     execute: (session, request) => keysOf(session, request, false),
   }),
   commandCommand("getkeysandflags", {
-    arity: -3,
+    arity: -4,
     since: "7.0.0",
     summary: "The keys of a full command, and what happens to each.",
     execute: (session, request) => keysOf(session, request, true),

@@ -128,11 +128,20 @@ export function keyAccess(
 ): Reply[] {
   const { keySpecs } = metadataOf(command);
   const specs = (keySpecs instanceof RespSet ? keySpecs.members : []) as readonly RespMap[];
+  if (command.name === "set") return [setAccess(request)];
   const fallback = new RespSet([]);
   return indices.map((index) => {
     const spec = specs.find((candidate) => covers(candidate, index, request.length)) ?? specs[0];
     return spec === undefined ? fallback : field(spec, "flags") ?? fallback;
   });
+}
+
+/** The one command whose access depends on its options. */
+function setAccess(request: Request): RespSet {
+  for (let i = 3; i < request.length; i++) {
+    if (request.lower(i) === "get") return statuses(["RW", "access", "update"]);
+  }
+  return statuses(["OW", "update"]);
 }
 
 function field(map: RespMap, name: string): Reply | undefined {

@@ -3,7 +3,7 @@
 import { OK, type Reply, type Request, RespError, RespMap, SimpleString } from "../resp/mod.ts";
 import { matchesGlob } from "./arguments.ts";
 import { PARAMETERS } from "./config_parameters.ts";
-import { wrongArity } from "./errors.ts";
+import { SYNTAX_ERROR } from "./errors.ts";
 import type { Session } from "./session.ts";
 import { defineSessionCommand, type SessionCommand } from "./session_command.ts";
 
@@ -84,7 +84,7 @@ function configGet(session: Session, request: Request): Reply {
 }
 
 function configSet(session: Session, request: Request): Reply {
-  if (request.length % 2 !== 0) return wrongArity("config|set");
+  if (request.length % 2 !== 0) return SYNTAX_ERROR;
   const changes: (() => void)[] = [];
   const seen = new Set<string>();
   for (let i = 2; i < request.length; i += 2) {

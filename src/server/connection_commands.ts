@@ -24,9 +24,13 @@ const WRONG_PASSWORD = new RespError(
   "WRONGPASS invalid username-password pair or user is disabled.",
 );
 const HELLO_NEEDS_AUTH = new RespError(
-  "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> " +
+  "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO " +
     "AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol " +
     "version at the same time",
+);
+const I32_MAX = 2_147_483_647;
+const NOT_AN_I32 = new RespError(
+  `ERR value is out of range, value must between ${-I32_MAX - 1} and ${I32_MAX}`,
 );
 const RESET_DONE = new SimpleString("RESET");
 
@@ -119,7 +123,8 @@ export const connectionCommands = [
 
 function select(session: Session, request: Request): Reply {
   const index = parseInteger(request.text(1));
-  if (index === undefined || Math.abs(index) > 0x7fff_ffff) return NOT_AN_INTEGER;
+  if (index === undefined) return NOT_AN_INTEGER;
+  if (index > I32_MAX || index < -I32_MAX - 1) return NOT_AN_I32;
   if (index < 0 || index >= DATABASES) return new RespError("ERR DB index is out of range");
   session.db = index;
   return OK;

@@ -46,6 +46,12 @@ export function unknownSubcommand(container: string, request: Request): RespErro
   return new RespError(`ERR unknown subcommand '${name}'. Try ${container.toUpperCase()} HELP.`);
 }
 
+/** EXEC itself was refused, so its transaction is gone. */
+export function execRefused(error: RespError): RespError {
+  const why = error.text.replace(/^ERR /, "");
+  return new RespError(`EXECABORT Transaction discarded because of: ${why}`);
+}
+
 /** A subcommand that exists, with arguments that it does not take. */
 export function subcommandSyntax(request: Request): RespError {
   const name = shownText(request.text(1), SHOWN_BYTES_MAX);

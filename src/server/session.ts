@@ -19,7 +19,14 @@ import {
   type RespVersion,
 } from "../resp/mod.ts";
 import type { Command } from "./command_set.ts";
-import { failureReply, NO_AUTH, unknownCommand, unknownSubcommand, wrongArity } from "./errors.ts";
+import {
+  execRefused,
+  failureReply,
+  NO_AUTH,
+  unknownCommand,
+  unknownSubcommand,
+  wrongArity,
+} from "./errors.ts";
 import type { ReplyMerge, ReplySlot } from "./reply_slot.ts";
 import type { RedisServer } from "./server.ts";
 import { BLOCKED, NO_REPLY, type SessionReply } from "./session_command.ts";
@@ -310,7 +317,7 @@ export class Session implements ConnectionHandler, ReplyTarget {
       this.server.logger.warn("Closed a connection that speaks HTTP to the Redis port", {
         client: this.remoteAddress,
       });
-      return this.destroy();
+      return this.closeAfterReplies();
     }
     this.#refuse(undefined, unknownCommand(request));
   }
@@ -318,7 +325,9 @@ export class Session implements ConnectionHandler, ReplyTarget {
   #refuse(command: Command | undefined, error: RespError): void {
     if (command !== undefined) command.rejected++;
     if (this.transaction !== undefined) this.transaction.failed = true;
-    this.#answer(error);
+    if (command?.name !== "exec") return this.#answer(error);
+    this.transaction = undefined;
+    this.#answer(execRefused(error));
   }
 
   /** `CLIENT REPLY SKIP`: the next command is not answered. */

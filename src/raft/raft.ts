@@ -124,6 +124,10 @@ export class Raft {
   get uncommittedBytes(): number {
     return this.#state.log.uncommittedBytes;
   }
+  /** The first entry that `entries` has; one more than the last entry's index when it has none. */
+  get firstInMemory(): LogIndex {
+    return this.#state.log.firstCached;
+  }
   /** Whether this leader is handing over and refuses proposals. */
   get isTransferring(): boolean {
     const role = this.#state.role;
@@ -153,7 +157,9 @@ export class Raft {
 
   /**
    * Entries `first` to at most `last`, as many as fit in `bytesMax` and at least one; undefined
-   * when the first is not in memory: it is then on this node's disk, or not in the log.
+   * when the first is not in memory: it is then on this node's disk, or not in the log. Read it
+   * there only up to `firstInMemory - 1`: behind that the disk may still have entries that the log
+   * has replaced and whose replacement is not written yet.
    */
   entries(first: LogIndex, last: LogIndex, bytesMax: number): readonly LogEntry[] | undefined {
     return this.#state.log.entries(first, last, bytesMax);

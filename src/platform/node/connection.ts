@@ -8,7 +8,8 @@ import { assert } from "../../base/mod.ts";
 import { DoubleBuffer } from "../double_buffer.ts";
 import { toPlatformError } from "../errors.ts";
 import { CLOSE_FLUSH_MS_MAX } from "../limits.ts";
-import type { Connection, ConnectionHandler, OutputBuffer, PlatformError } from "../ports.ts";
+import type { Connection, ConnectionHandler, OutputBuffer } from "../ports.ts";
+import { PlatformError } from "../ports.ts";
 
 export class NodeConnection implements Connection {
   readonly remoteHostname: string;
@@ -106,7 +107,10 @@ export class NodeConnection implements Connection {
 
   #fail(error: unknown): void {
     if (this.#closed) return;
-    this.#end(toPlatformError(error, `use ${this.remoteHostname}:${this.remotePort}`));
+    const failure = toPlatformError(error, `use ${this.remoteHostname}:${this.remotePort}`);
+    // Not cancelled by us, so the peer did it: Deno's `node:net` says it so under a write.
+    const wrong = failure.code === "ECANCELED";
+    this.#end(wrong ? new PlatformError("ECONNRESET", failure.message) : failure);
   }
 
   /** The one way out: closes the socket, then tells the handler, not from inside its own call. */

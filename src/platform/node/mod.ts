@@ -1,4 +1,7 @@
-/** The adapter on `node:` modules: for Bun, and for Deno where only they are allowed. */
+/**
+ * The adapter on `node:` modules, for Bun. It runs on Deno's `node:` modules too, which is good for
+ * tests and not for service: their listener does not survive the end of descriptors.
+ */
 
 import type { Platform } from "../ports.ts";
 import { nodeClock } from "./clock.ts";

@@ -14,7 +14,8 @@ export const nodeNet: Net = {
     const { hostname, port, onConnection, onError } = options;
     const server = createServer({ noDelay: true, pauseOnConnect: true }, (socket) => {
       const connection = makeConnection(socket);
-      if (connection !== undefined) onConnection(connection);
+      // As a microtask, so that what it throws is uncaught: Deno's `node:net` swallows it here.
+      if (connection !== undefined) queueMicrotask(() => onConnection(connection));
       else onError(new PlatformError("ECONNABORTED", "Cannot accept a connection: it is gone"));
     });
     return new Promise((resolve, reject) => {

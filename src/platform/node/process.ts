@@ -8,7 +8,7 @@ import process from "node:process";
 import type { Readable } from "node:stream";
 import { isatty } from "node:tty";
 import { LineSplitter } from "../line_splitter.ts";
-import { OutputQueue } from "../output_queue.ts";
+import { OutputQueue, type WriteSome } from "../output_queue.ts";
 import type { Child, MemoryUse, Process, Signal } from "../ports.ts";
 
 const STDOUT = 1;
@@ -18,8 +18,8 @@ const FULL_PIPE_PAUSE_MS = 10;
 
 /** Made once: reads the arguments, the environment and the standard streams. */
 export function nodeProcess(): Process {
-  const stdout = new OutputQueue((bytes) => writeDescriptor(STDOUT, bytes));
-  const stderr = new OutputQueue((bytes) => writeDescriptor(STDERR, bytes));
+  const stdout = new OutputQueue(standardStream(STDOUT));
+  const stderr = new OutputQueue(standardStream(STDERR));
   return {
     pid: process.pid,
     args: process.argv.slice(2),
@@ -52,7 +52,15 @@ export function nodeProcess(): Process {
   };
 }
 
-/** `fs.write` runs on a blocking thread, so a pipe that nobody reads does not stop the loop. */
+/**
+ * `fs.write` runs on a blocking thread, so a pipe that nobody reads does not stop the loop. Deno's
+ * imitation of it does for standard streams, where Deno's own write does not.
+ */
+function standardStream(fd: number): WriteSome {
+  if (!("Deno" in globalThis)) return (bytes) => writeDescriptor(fd, bytes);
+  return (bytes) => (fd === STDOUT ? Deno.stdout : Deno.stderr).write(bytes);
+}
+
 function writeDescriptor(fd: number, bytes: Uint8Array): Promise<number> {
   return new Promise((resolve, reject) => {
     fs.write(fd, bytes, 0, bytes.length, null, (error, written) => {

@@ -19,7 +19,12 @@ const TWO = NodeId(2);
 
 function contract(name: string, run: (world: World) => Promise<void>): void {
   for (
-    const makeWorld of [() => new MemoryWorld(), () => new VirtualTcpWorld(), () => new TcpWorld()]
+    const makeWorld of [
+      () => new MemoryWorld(),
+      () => new VirtualTcpWorld(),
+      () => new TcpWorld("deno"),
+      () => new TcpWorld("node"),
+    ]
   ) {
     const world = makeWorld();
     Deno.test(`${world.name}: ${name}`, async () => {

@@ -2,6 +2,7 @@
 
 import { ByteReader, ByteWriter, DecodeError, NodeId } from "../../src/base/mod.ts";
 import {
+  FRAME_CLOSING,
   FRAME_HELLO,
   FRAME_PROOF,
   FRAME_REFUSED,
@@ -242,11 +243,29 @@ Deno.test("a newer incarnation replaces what is left of the older one", async ()
   world.kill(two);
   world.net.heal();
   const newer = await world.start({ id: 2, incarnation: 6 });
-  await world.until("both are connected", () => meshed([one, newer]));
-  await world.until("the death is reported", () => one.closed.length > 0);
+  await world.until("node 2 is back", () => newer.ups.length === 1);
+  await world.clock.runUntil(() => one.ups.length === 2, 10);
+  assert(meshed([one, newer]), "both are connected");
+  const message = sampleMessages(NodeId(1), NodeId(2))[0];
+  one.network.send(message);
+  one.network.flush();
+  await world.until("a message arrives", () => newer.messages.length === 1);
   assertEquals(one.closed, [2]);
   const old = await Stranger.dial(world);
   const answer = await handshake(world, old, helloFor({ incarnation: 5 }));
   assertEquals(decodeRefusal(new ByteReader(answer.fields)).code, "olderIncarnation");
+  await world.close();
+});
+
+Deno.test("a peer that dials again gives up its first connection, and did not die", async () => {
+  const world = new VirtualTcpWorld();
+  const one = await world.start({ id: 1 });
+  const first = await Stranger.dial(world);
+  assertEquals((await handshake(world, first, helloFor())).type, FRAME_WELCOME);
+  const second = await Stranger.dial(world);
+  assertEquals((await handshake(world, second, helloFor())).type, FRAME_WELCOME);
+  await world.until("the first is closed", () => first.closed);
+  assertEquals(first.frames.at(-1)?.type, FRAME_CLOSING);
+  assertEquals([second.closed, one.closed], [false, []]);
   await world.close();
 });

@@ -8,8 +8,16 @@ import {
   type RefusalCode,
   TcpRaftNetwork,
 } from "../../src/network/mod.ts";
-import type { Clock, Connection, Listener, Net, Process } from "../../src/platform/mod.ts";
+import type {
+  Clock,
+  Connection,
+  Listener,
+  Net,
+  Platform,
+  Process,
+} from "../../src/platform/mod.ts";
 import { denoPlatform } from "../../src/platform/deno/mod.ts";
+import { nodePlatform } from "../../src/platform/node/mod.ts";
 import type { PeerMessage } from "../../src/raft/mod.ts";
 import { MemoryNet } from "../support/memory_net.ts";
 import { MemoryRaftHub, MemoryRaftNetwork } from "../support/memory_raft_network.ts";
@@ -146,9 +154,14 @@ export function hostOf(id: number): string {
 
 /** Real connections over loopback. Ports are told when everybody listens. */
 export class TcpWorld implements World {
-  readonly name = "TCP";
-  readonly #platform = denoPlatform();
+  readonly name: string;
+  readonly #platform: Platform;
   readonly #nodes = new Map<TestNode<TcpRaftNetwork>, TrackedNet>();
+
+  constructor(adapter: Platform["name"] = "deno") {
+    this.#platform = adapter === "deno" ? denoPlatform() : nodePlatform();
+    this.name = `TCP on ${adapter}`;
+  }
 
   async start(options: NodeOptions): Promise<TestNode<TcpRaftNetwork>> {
     const lines: string[] = [];

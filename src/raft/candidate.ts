@@ -11,7 +11,7 @@ import {
 } from "./election_timer.ts";
 import type { RequestVoteArg, RequestVoteReply, TimeoutNow } from "./message.ts";
 import { send, sendAfterPersist } from "./outbox.ts";
-import { returnReads } from "./read_index.ts";
+import { forgetLeader } from "./read_index.ts";
 import type { StepResult } from "./ready.ts";
 import {
   becomeCandidate,
@@ -35,9 +35,7 @@ export function campaign(state: RaftState): void {
 export function handlePeerClosed(state: RaftState, peer: NodeId): StepResult {
   const role = state.role;
   if (role.kind !== "follower" || role.leaderId !== peer) return ignored("not the leader");
-  returnReads(state);
-  role.leaderId = undefined;
-  role.ackDue = false;
+  forgetLeader(state, role);
   armQuickElection(state, peer);
   return DONE;
 }

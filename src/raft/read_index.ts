@@ -47,8 +47,7 @@ export function handleReadIndexReply(state: RaftState, message: ReadIndexReply):
   }
   if (message.index === undefined && message.from === role.leaderId) {
     // Within a term only a leader that stepped down answers so: stop asking it.
-    returnReads(state);
-    role.leaderId = undefined;
+    forgetLeader(state, role);
     return DONE;
   }
   return at >= 0 ? DONE : ignored("no such read");
@@ -138,6 +137,13 @@ export function returnReads(state: RaftState): void {
     }
     role.pendingReads = [];
   }
+}
+
+/** The leader is gone, the term is not over: nothing is asked of it or owed to it any more. */
+export function forgetLeader(state: RaftState, role: FollowerRole): void {
+  returnReads(state);
+  role.leaderId = undefined;
+  role.ackDue = false;
 }
 
 function returnRequests(state: RaftState, requests: readonly ReadRequest[]): void {

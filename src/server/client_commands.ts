@@ -237,11 +237,11 @@ function pause(session: Session, request: Request): Reply {
 function reply(session: Session, request: Request): SessionReply {
   const mode = request.lower(2);
   if (mode === "on") {
-    session.answerAgain();
+    session.replies.turnOn();
     return OK;
   }
-  if (mode === "off") session.repliesOff = true;
-  else if (mode === "skip") session.skipNextReply();
+  if (mode === "off") session.replies.off = true;
+  else if (mode === "skip") session.replies.skipNext();
   else return SYNTAX_ERROR;
   return NO_REPLY;
 }

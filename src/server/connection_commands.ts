@@ -164,7 +164,7 @@ function refuseLogIn(session: Session): SessionReply {
 }
 
 function hello(session: Session, request: Request): SessionReply {
-  let version = session.version;
+  let version = session.replies.version;
   if (request.length > 1) {
     const wanted = parseInteger(request.text(1));
     if (wanted === undefined) {
@@ -191,7 +191,7 @@ function hello(session: Session, request: Request): SessionReply {
     }
   }
   if (!session.authenticated) return HELLO_NEEDS_AUTH;
-  session.version = version;
+  session.replies.version = version;
   return serverGreeting(session);
 }
 
@@ -203,7 +203,7 @@ function serverGreeting(session: Session): Reply {
     "version",
     REDIS_VERSION,
     "proto",
-    session.version,
+    session.replies.version,
     "id",
     session.id,
     "mode",

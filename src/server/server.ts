@@ -208,7 +208,8 @@ export class RedisServer {
     else if (session.outputHighSinceMs === 0) session.outputHighSinceMs = this.clock.nowMs();
     const sinceMs = session.outputHighSinceMs;
     const tooLong = sinceMs > 0 && this.clock.nowMs() - sinceMs > outputSoftMs;
-    if (!tooLong && (outputBytesMax === 0 || pendingBytes <= outputBytesMax)) return;
+    const tooMuch = outputBytesMax > 0 && pendingBytes > outputBytesMax;
+    if (session.ended || (!tooLong && !tooMuch)) return;
     this.stats.outputLimitCloses++;
     this.logger.warn("Closed a client that does not read its replies", {
       client: session.remoteAddress,

@@ -1,23 +1,13 @@
 /**
  * One Redis connection: parses requests, runs session commands, hands data commands to its lane and
- * writes every reply in the order of the requests (architecture D7). Not in here: what a single
- * command does, and anything about keys.
- *
- * Invariant: a slot in the queue without `ready` is one operation of the lane, in the same order.
+ * lets its reply queue answer them in order. Not in here: what a single command does, and anything
+ * about keys.
  */
 
-import { assert, Ring } from "../base/mod.ts";
+import { assert } from "../base/mod.ts";
 import type { Lane, OperationFailure, ReplyTarget, TransactionItem } from "../node/mod.ts";
 import type { Connection, ConnectionHandler, PlatformError } from "../platform/mod.ts";
-import {
-  encodeReply,
-  QUEUED,
-  type Reply,
-  type Request,
-  RequestDecoder,
-  RespError,
-  type RespVersion,
-} from "../resp/mod.ts";
+import { QUEUED, type Reply, type Request, RequestDecoder, RespError } from "../resp/mod.ts";
 import type { Command } from "./command_set.ts";
 import {
   execRefused,
@@ -27,7 +17,7 @@ import {
   unknownSubcommand,
   wrongArity,
 } from "./errors.ts";
-import type { ReplyMerge, ReplySlot } from "./reply_slot.ts";
+import { type ReplyMerge, ReplyQueue } from "./reply_queue.ts";
 import type { RedisServer } from "./server.ts";
 import { BLOCKED, NO_REPLY, type SessionReply } from "./session_command.ts";
 import { Transaction } from "./transaction.ts";
@@ -55,29 +45,24 @@ export class Session implements ConnectionHandler, ReplyTarget {
   name = "";
   libraryName = "";
   libraryVersion = "";
-  version: RespVersion = 2;
   authenticated: boolean;
   noEvict = false;
   noTouch = false;
   readOnly = false;
-  /** `CLIENT REPLY OFF`. */
-  repliesOff = false;
   transaction: Transaction | undefined = undefined;
   /** A command of EXEC is running: it must not block. */
   insideExec = false;
   lastCommand: Command | undefined = undefined;
 
+  readonly replies: ReplyQueue;
   readonly #decoder: RequestDecoder;
   readonly #lane: Lane;
-  readonly #slots: Ring<ReplySlot> = new Ring();
-  #pendingBytes = 0;
-  #skipNext = false;
-  #skipNow = false;
   /** A command that must wait: for earlier replies, or for the end of CLIENT PAUSE. */
   #held: Request | undefined = undefined;
   #blocked: { readonly command: Command; readonly startedMs: number } | undefined = undefined;
   #onUnblocked: (() => void) | undefined = undefined;
   #closing = false;
+  #destroyed = false;
   #closed = false;
   #paused = false;
   #continues = false;
@@ -93,6 +78,7 @@ export class Session implements ConnectionHandler, ReplyTarget {
     this.#decoder = new RequestDecoder(server.decoderLimits);
     this.#decoder.authenticated = this.authenticated;
     this.#lane = server.gateway.openLane();
+    this.replies = new ReplyQueue(server, connection);
   }
 
   // Bytes in.
@@ -172,9 +158,8 @@ export class Session implements ConnectionHandler, ReplyTarget {
 
   /** Too much of this client's, or of everybody's, is unfinished. */
   #mustWait(): boolean {
-    if (this.#slots.length >= PENDING_MAX) return true;
-    const bytesMax = this.server.settings.queryBytesMax;
-    if (this.#pendingBytes >= bytesMax) return true;
+    if (this.replies.length >= PENDING_MAX) return true;
+    if (this.replies.requestBytes >= this.server.settings.queryBytesMax) return true;
     if (!this.server.gateway.saturated) return false;
     this.server.wakeOnRelief(this);
     return true;
@@ -189,8 +174,8 @@ export class Session implements ConnectionHandler, ReplyTarget {
     this.server.stats.protocolErrors++;
     const error = this.#decoder.error;
     if (error !== "") {
-      this.#skipNow = false;
-      this.#answer(new RespError(`ERR Protocol error: ${error}`));
+      this.replies.begin();
+      this.replies.add(new RespError(`ERR Protocol error: ${error}`));
     }
     this.closeAfterReplies();
   }
@@ -198,8 +183,7 @@ export class Session implements ConnectionHandler, ReplyTarget {
   // Commands.
 
   #dispatch(request: Request): void {
-    this.#skipNow = this.#skipNext;
-    this.#skipNext = false;
+    this.replies.begin();
     let command = this.server.commands.lookup(request);
     if (command === undefined) return this.#refuseUnknown(request);
     if (command.subcommands.size > 0 && request.length > 1) {
@@ -224,15 +208,14 @@ export class Session implements ConnectionHandler, ReplyTarget {
     }
     this.server.stats.commandsProcessed++;
     if (command.session !== undefined) return this.#runHere(command, request);
-    const slot = this.#newSlot(command, request.end - request.start, undefined);
     if (command.route === "write") this.#lane.write(this.db, request, this);
     else this.#lane.read(this.db, request, this);
-    this.#slots.push(slot);
+    this.#await(command, request.end - request.start, undefined);
   }
 
   #runHere(command: Command, request: Request): void {
     const session = command.session!;
-    if (session.afterPending === true && this.#slots.length > 0) return this.#hold(request);
+    if (session.afterPending === true && this.replies.length > 0) return this.#hold(request);
     const startedMs = this.server.clock.nowMs();
     const reply = session.execute(this, request);
     if (reply === BLOCKED) {
@@ -240,7 +223,7 @@ export class Session implements ConnectionHandler, ReplyTarget {
       return;
     }
     this.#count(command, startedMs, reply);
-    if (reply !== NO_REPLY) this.#answer(reply);
+    if (reply !== NO_REPLY) this.replies.add(reply);
   }
 
   /** Ends a command that answered `BLOCKED`. */
@@ -253,7 +236,7 @@ export class Session implements ConnectionHandler, ReplyTarget {
     this.interrupt = undefined;
     if (this.#closed) return;
     this.#count(blocked.command, blocked.startedMs, reply);
-    if (reply !== NO_REPLY) this.#answer(reply);
+    if (reply !== NO_REPLY) this.replies.add(reply);
     this.wake();
   }
 
@@ -272,35 +255,25 @@ export class Session implements ConnectionHandler, ReplyTarget {
   #queue(command: Command, request: Request, transaction: Transaction): void {
     const refusal = transaction.add(command, request);
     if (refusal !== undefined) return this.#refuse(command, refusal);
-    this.#answer(QUEUED);
+    this.replies.add(QUEUED);
   }
 
   /** Runs several commands as one; `merge` makes EXEC's reply of the node's. */
   submit(items: readonly TransactionItem[], writes: boolean, merge: ReplyMerge): void {
     let bytes = 0;
     for (const item of items) bytes += item.request.end - item.request.start;
-    const slot = this.#newSlot(this.lastCommand!, bytes, merge);
     this.#lane.transaction(items, writes, this);
-    this.#slots.push(slot);
+    this.#await(this.lastCommand!, bytes, merge);
   }
 
-  #newSlot(command: Command, requestBytes: number, merge: ReplyMerge | undefined): ReplySlot {
-    this.#pendingBytes += requestBytes;
-    return {
-      command,
-      version: this.version,
-      muted: this.repliesOff || this.#skipNow,
-      startedMs: this.lastInputMs,
-      requestBytes,
-      merge,
-      ready: undefined,
-    };
+  #await(command: Command, requestBytes: number, merge: ReplyMerge | undefined): void {
+    this.replies.await(command, { startedMs: this.lastInputMs, requestBytes, merge });
   }
 
   /** Keeps a command, and everything behind it, until it may run. */
   #hold(request: Request): void {
     this.#held = request.copy();
-    this.#skipNext = this.#skipNow;
+    this.replies.putOff();
   }
 
   #holdsWhilePaused(command: Command): boolean {
@@ -325,20 +298,9 @@ export class Session implements ConnectionHandler, ReplyTarget {
   #refuse(command: Command | undefined, error: RespError): void {
     if (command !== undefined) command.rejected++;
     if (this.transaction !== undefined) this.transaction.failed = true;
-    if (command?.name !== "exec") return this.#answer(error);
+    if (command?.name !== "exec") return this.replies.add(error);
     this.transaction = undefined;
-    this.#answer(execRefused(error));
-  }
-
-  /** `CLIENT REPLY SKIP`: the next command is not answered. */
-  skipNextReply(): void {
-    if (!this.repliesOff) this.#skipNext = true;
-  }
-
-  /** `CLIENT REPLY ON`, which is answered itself. */
-  answerAgain(): void {
-    this.repliesOff = false;
-    this.#skipNow = false;
+    this.replies.add(execRefused(error));
   }
 
   admit(): void {
@@ -350,14 +312,11 @@ export class Session implements ConnectionHandler, ReplyTarget {
   reset(): void {
     this.db = 0;
     this.name = "";
-    this.version = 2;
+    this.replies.reset();
     this.transaction = undefined;
     this.readOnly = false;
     this.noEvict = false;
     this.noTouch = false;
-    this.repliesOff = false;
-    this.#skipNow = false;
-    this.#skipNext = false;
     this.authenticated = !this.server.authentication.required;
     this.#decoder.authenticated = this.authenticated;
   }
@@ -365,67 +324,23 @@ export class Session implements ConnectionHandler, ReplyTarget {
   // Replies.
 
   onReply(reply: Reply): void {
-    this.#finish(reply);
+    this.replies.finish(reply);
+    this.#afterReply();
   }
 
   onFailure(failure: OperationFailure): void {
-    const slot = this.#slots.peek();
-    assert(slot !== undefined, "Cannot answer: nothing is pending");
-    this.#finish(failureReply(failure));
+    this.replies.finish(failureReply(failure));
+    this.#afterReply();
   }
 
-  #finish(answer: Reply): void {
-    const slot = this.#slots.shift();
-    assert(slot !== undefined && slot.ready === undefined, "Cannot answer: nothing is pending");
-    const failed = answer instanceof RespError;
-    const reply = slot.merge === undefined || failed ? answer : slot.merge(answer);
-    this.#pendingBytes -= slot.requestBytes;
-    slot.command.calls++;
-    slot.command.elapsedMs += this.server.turnMs() - slot.startedMs;
-    if (failed) slot.command.failed++;
-    this.#emit(reply, slot.version, slot.muted);
-    if (this.#slots.length > 0 && this.#slots.peek()!.ready !== undefined) this.#emitReady();
+  #afterReply(): void {
+    if (this.connection.output.length > OUTPUT_CHECK_BYTES) this.server.checkOutput(this);
     if (!this.#dirty) {
       this.#dirty = true;
       this.server.flushLater(this);
     }
-    if (this.#paused && this.#slots.length <= (this.#held === undefined ? PENDING_RESUME : 0)) {
-      this.wake();
-    }
-  }
-
-  #emitReady(): void {
-    for (let slot = this.#slots.peek(); slot?.ready !== undefined; slot = this.#slots.peek()) {
-      this.#slots.shift();
-      this.#emit(slot.ready.reply, slot.version, slot.muted);
-    }
-  }
-
-  /** Answers the command at hand, in its turn. */
-  #answer(reply: Reply): void {
-    const muted = this.repliesOff || this.#skipNow;
-    if (this.#slots.length === 0) return this.#emit(reply, this.version, muted);
-    this.#slots.push({
-      command: this.lastCommand!,
-      version: this.version,
-      muted,
-      startedMs: 0,
-      requestBytes: 0,
-      merge: undefined,
-      ready: { reply },
-    });
-  }
-
-  #emit(reply: Reply, version: RespVersion, muted: boolean): void {
-    if (muted || this.#closed) return;
-    const output = this.connection.output;
-    const before = output.length;
-    if (typeof reply === "object" && reply instanceof RespError) {
-      this.server.stats.countError(reply.text);
-    }
-    encodeReply(output, reply, version);
-    this.server.stats.outputBytes += output.length - before;
-    if (output.length > OUTPUT_CHECK_BYTES) this.server.checkOutput(this);
+    const resumeBelow = this.#held === undefined ? PENDING_RESUME : 0;
+    if (this.#paused && this.replies.length <= resumeBelow) this.wake();
   }
 
   #count(command: Command, startedMs: number, reply: SessionReply): void {
@@ -441,13 +356,13 @@ export class Session implements ConnectionHandler, ReplyTarget {
   }
 
   #flush(): void {
-    if (this.#closed) return;
+    if (this.ended) return;
     if (this.connection.output.length > 0) {
       this.server.stats.writes++;
       this.connection.flush();
       this.server.checkOutput(this);
     }
-    if (this.#closing && this.#slots.length === 0) this.connection.close();
+    if (this.#closing && this.replies.length === 0) this.connection.close();
   }
 
   // The end.
@@ -460,7 +375,7 @@ export class Session implements ConnectionHandler, ReplyTarget {
       this.#paused = true;
       this.connection.pause();
     }
-    if (this.#slots.length === 0 && !this.#dirty) {
+    if (this.replies.length === 0 && !this.#dirty) {
       this.#dirty = true;
       this.server.flushLater(this);
     }
@@ -468,16 +383,20 @@ export class Session implements ConnectionHandler, ReplyTarget {
 
   /** Closes at once; replies not sent yet are lost. */
   destroy(): void {
+    if (this.#destroyed || this.#closed) return;
+    this.#destroyed = true;
     this.#closing = true;
-    if (!this.#closed) this.connection.destroy();
+    this.#lane.close();
+    this.connection.destroy();
+  }
+
+  /** `destroy` was called, or the connection is closed. */
+  get ended(): boolean {
+    return this.#destroyed || this.#closed;
   }
 
   get idle(): boolean {
-    return this.#slots.length === 0 && this.#blocked === undefined && this.#held === undefined;
-  }
-
-  get pendingReplies(): number {
-    return this.#slots.length;
+    return this.replies.length === 0 && this.#blocked === undefined && this.#held === undefined;
   }
 
   /** Bytes received and not served yet. */

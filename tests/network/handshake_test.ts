@@ -2,6 +2,7 @@
 
 import { ByteReader, ByteWriter, DecodeError, NodeId } from "../../src/base/mod.ts";
 import {
+  FRAME_CHALLENGE,
   FRAME_CLOSING,
   FRAME_HELLO,
   FRAME_PROOF,
@@ -241,8 +242,10 @@ Deno.test("a newer incarnation replaces what is left of the older one", async ()
   // The host of node 2 loses its power: nothing is closed. It comes back with a new process.
   world.net.cut(hostOf(2), hostOf(1));
   world.kill(two);
+  await world.clock.run(1);
   world.net.heal();
   const newer = await world.start({ id: 2, incarnation: 6 });
+  assert(one.network.isConnected(NodeId(2)), "node 1 has not noticed");
   await world.until("node 2 is back", () => newer.ups.length === 1);
   await world.clock.runUntil(() => one.ups.length === 2, 10);
   assert(meshed([one, newer]), "both are connected");
@@ -268,4 +271,40 @@ Deno.test("a peer that dials again gives up its first connection, and did not di
   assertEquals(first.frames.at(-1)?.type, FRAME_CLOSING);
   assertEquals([second.closed, one.closed], [false, []]);
   await world.close();
+});
+
+/** An acceptor that has the right name but not the secret: it answers with what `answer` says. */
+async function impostor(answer: (proof: Uint8Array) => { type: number; fields: Uint8Array }) {
+  const world = new VirtualTcpWorld();
+  const links: Stranger[] = [];
+  await world.net.host(hostOf(2)).listen({
+    hostname: hostOf(2),
+    port: 7379,
+    onConnection: (connection) => links.push(new Stranger(connection)),
+    onError: () => {},
+  });
+  const one = await world.start({ id: 1 });
+  await world.until("a hello", () => links.at(0)?.frames.length === 1);
+  const [link] = links;
+  link.send(PREAMBLE);
+  const challenge = { ...CHALLENGE, nodeId: 2, clusterId: "test-cluster" };
+  link.sendFrame(FRAME_CHALLENGE, encodeChallenge(challenge));
+  await world.until("a proof", () => link.frames.length === 2);
+  assertEquals(link.frames[1].type, FRAME_PROOF);
+  const { type, fields } = answer(link.frames[1].fields);
+  link.sendFrame(type, fields);
+  await world.until("node 1 leaves", () => link.closed);
+  assertEquals([one.ups, one.closed], [[], []]);
+  assertEquals(one.network.isConnected(NodeId(2)), false);
+  await world.close();
+  return one;
+}
+
+Deno.test("an acceptor that cannot prove the secret gets no link", async () => {
+  const guess = await impostor(() => ({ type: FRAME_WELCOME, fields: new Uint8Array(32) }));
+  assertEquals(guess.network.stats().handshakesRefused, 1);
+  const mirror = await impostor((proof) => ({ type: FRAME_WELCOME, fields: proof }));
+  assertEquals(mirror.network.stats().handshakesRefused, 1);
+  const short = await impostor(() => ({ type: FRAME_WELCOME, fields: new Uint8Array(31) }));
+  assertEquals(short.network.stats().damagedFrames, 1);
 });

@@ -1,13 +1,10 @@
 /** Keys of any type: finding them. */
 
-import { globMatches, HASH_SPACE, typeOfValue } from "../keyspace/mod.ts";
+import { globMatches, typeOfValue } from "../keyspace/mod.ts";
 import { RespError } from "../resp/mod.ts";
 import { type DataCommand, defineCommand } from "./define.ts";
 import { INVALID_CURSOR } from "./errors.ts";
 import { cursorAt, cursorText, parseScanOptions, scanMatches } from "./scan.ts";
-
-/** Keys that KEYS looks at in one step of its walk. */
-const KEYS_PAGE = 1000;
 
 const keys = defineCommand({
   name: "keys",
@@ -20,13 +17,9 @@ const keys = defineCommand({
   execute(context, request) {
     const pattern = request.text(1);
     const found: string[] = [];
-    for (let cursor = 0; cursor < HASH_SPACE;) {
-      const page = context.db.page(cursor, KEYS_PAGE);
-      for (const key of page.keys) {
-        if (pattern === "*" || globMatches(pattern, key)) found.push(key);
-      }
-      cursor = page.next;
-    }
+    context.db.forEachKey((key) => {
+      if (pattern === "*" || globMatches(pattern, key)) found.push(key);
+    });
     return found;
   },
 });

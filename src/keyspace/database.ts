@@ -6,7 +6,7 @@
 import type { KeyspaceClock } from "./clock.ts";
 import { DeadlineEntry, DeadlineHeap, type DeadlineMs } from "./deadline_heap.ts";
 import { addUnordered, type DigestLanes, digestOfText, digestOfWord, newDigest } from "./digest.ts";
-import { HashTable } from "./hash_table.ts";
+import { HASH_SPACE, HashTable } from "./hash_table.ts";
 import { digestOfValue, typeOfValue, type Value } from "./value.ts";
 
 export class Database {
@@ -129,15 +129,25 @@ export class Database {
     return { keys, next: page.next };
   }
 
+  /** Calls `visit`, which changes nothing, with every live key, in the order of a walk. */
+  forEachKey(visit: (key: string) => void): void {
+    this.#values.forEachInOrder((_value, key) => {
+      if (this.#heap.size === 0 || !this.#isGone(key)) visit(key);
+    });
+  }
+
   /** A live key, each about equally likely; undefined when there is none. */
   randomKey(unit: () => number): string | undefined {
     for (let tries = 0; tries < 100; tries++) {
       const entry = this.#values.sample(unit);
       if (entry === undefined) return undefined;
       if (this.#heap.size === 0 || !this.#isGone(entry[0])) return entry[0];
-      if (this.#clock.writing && this.#values.size === 0) return undefined;
     }
-    for (const [key] of this.#values) if (!this.#isExpired(key)) return key;
+    for (let cursor = 0; cursor < HASH_SPACE;) {
+      const page = this.page(cursor, 1000);
+      if (page.keys.length > 0) return page.keys[0];
+      cursor = page.next;
+    }
     return undefined;
   }
 
@@ -185,10 +195,5 @@ export class Database {
       clock.expiredKeys++;
     }
     return true;
-  }
-
-  #isExpired(key: string): boolean {
-    const deadlineMs = this.deadlineMs(key);
-    return deadlineMs !== undefined && deadlineMs <= this.#clock.logMs;
   }
 }

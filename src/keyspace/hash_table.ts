@@ -80,7 +80,7 @@ export class HashTable<V> {
     this.#size = 0;
   }
 
-  /** All entries, by bucket; the table must not change meanwhile. */
+  /** All entries, in no order to rely on; the table must not change meanwhile. */
   *[Symbol.iterator](): Generator<[string, V]> {
     for (let slot = 0; slot < this.#directory.length;) {
       const bucket = this.#directory[slot];
@@ -89,12 +89,24 @@ export class HashTable<V> {
     }
   }
 
-  /** Calls `visit` with every entry; quicker than iterating. The table must not change meanwhile. */
+  /** Calls `visit` with every entry, in no order to rely on. It may delete entries, and add none. */
   forEach(visit: (value: V, key: string) => void): void {
     for (let slot = 0; slot < this.#directory.length;) {
       const bucket = this.#directory[slot];
       bucket.entries.forEach(visit);
       slot += 1 << (this.#depth - bucket.depth);
+    }
+  }
+
+  /**
+   * Calls `visit` with every entry in the order of a walk, which depends on the entries alone. It may
+   * delete entries, and add none.
+   */
+  forEachInOrder(visit: (value: V, key: string) => void): void {
+    for (let position = 0; position < HASH_SPACE;) {
+      const bucket = this.#bucketAt(position);
+      position = endOf(bucket, position);
+      for (const { value, key } of ordered(bucket, 0, HASH_SPACE)) visit(value, key);
     }
   }
 
@@ -106,16 +118,9 @@ export class HashTable<V> {
     const entries: (readonly [string, V])[] = [];
     let position = cursor;
     while (position < HASH_SPACE) {
-      const slot = this.#depth === 0 ? 0 : position >>> (32 - this.#depth);
-      const bucket = this.#directory[slot];
-      const width = HASH_SPACE / 2 ** bucket.depth;
-      const end = Math.floor(position / width) * width + width;
-      const found: { hash: number; key: string; value: V }[] = [];
-      for (const [key, value] of bucket.entries) {
-        const hash = hashCode(key);
-        if (hash >= position) found.push({ hash, key, value });
-      }
-      found.sort((a, b) => a.hash - b.hash || (a.key < b.key ? -1 : 1));
+      const bucket = this.#bucketAt(position);
+      const end = endOf(bucket, position);
+      const found = ordered(bucket, position, HASH_SPACE);
       for (let i = 0; i < found.length; i++) {
         if (entries.length >= count && found[i].hash !== found[i - 1]?.hash) {
           return { entries, next: found[i].hash };
@@ -129,24 +134,44 @@ export class HashTable<V> {
   }
 
   /**
-   * An entry drawn with `unit` (numbers in [0, 1)): a slot with probability by its share of the hash
-   * space and then of the fullest bucket, so that every entry is about equally likely.
+   * An entry drawn with `unit` (numbers in [0, 1)), each about equally likely. Depends on the entries
+   * alone, not on how the buckets came about, so that every member draws the same one.
    */
-  sample(unit: () => number): [string, V] | undefined {
+  sample(unit: () => number): readonly [string, V] | undefined {
     if (this.#size === 0) return undefined;
-    for (let tries = 0; tries < SAMPLE_TRIES; tries++) {
-      const bucket = this.#directory[Math.floor(unit() * this.#directory.length)];
-      // Rejection: a bucket of n entries in a slot's width is kept with probability n / limit.
-      const share = 2 ** (this.#depth - bucket.depth);
-      const limit = Math.max(BUCKET_ENTRIES_MAX, bucket.entries.size);
-      if (this.#directory.length > 1 && unit() * limit * share >= bucket.entries.size) continue;
-      const entry = nth(bucket.entries, Math.floor(unit() * bucket.entries.size));
-      if (entry !== undefined) return entry;
+    const width = Math.ceil((HASH_SPACE * SAMPLE_WINDOW) / this.#size);
+    if (width >= HASH_SPACE) {
+      const all = this.#between(0, HASH_SPACE);
+      return asPair(all[Math.floor(unit() * all.length)]);
     }
-    // Nearly empty after mass deletion: the first entry from a random position on, or from the start.
-    const page = this.page(Math.floor(unit() * HASH_SPACE), 1);
-    const first = page.entries[0] ?? this.page(0, 1).entries[0];
-    return [first[0], first[1]];
+    let from = 0;
+    for (let tries = 0; tries < SAMPLE_TRIES; tries++) {
+      // A window of hash space, around the end if need be, holds 16 entries on average. A place in it
+      // is drawn among twice as many, so that a full window counts for more than an empty one.
+      from = Math.floor(unit() * HASH_SPACE);
+      const place = Math.floor(unit() * SAMPLE_WINDOW * 2);
+      const found = this.#between(from, Math.min(from + width, HASH_SPACE));
+      if (place >= found.length && from + width > HASH_SPACE) {
+        found.push(...this.#between(0, from + width - HASH_SPACE));
+      }
+      if (place < found.length) return asPair(found[place]);
+    }
+    return (this.page(from, 1).entries[0] ?? this.page(0, 1).entries[0]);
+  }
+
+  /** Entries with a hash from `from` up to, and not including, `to`, in the order of their hashes. */
+  #between(from: number, to: number): Placed<V>[] {
+    const found: Placed<V>[] = [];
+    for (let position = from; position < to;) {
+      const bucket = this.#bucketAt(position);
+      for (const placed of ordered(bucket, position, to)) found.push(placed);
+      position = endOf(bucket, position);
+    }
+    return found;
+  }
+
+  #bucketAt(position: number): Bucket<V> {
+    return this.#directory[this.#depth === 0 ? 0 : position >>> (32 - this.#depth)];
   }
 
   #bucketOf(key: string): Bucket<V> {
@@ -196,9 +221,31 @@ export class HashTable<V> {
 }
 
 const SAMPLE_TRIES = 64;
+/** Entries in a window of hash space, on average. */
+const SAMPLE_WINDOW = 16;
 
-function nth<V>(entries: Map<string, V>, index: number): [string, V] | undefined {
-  let at = 0;
-  for (const entry of entries) if (at++ === index) return entry;
-  return undefined;
+interface Placed<V> {
+  readonly hash: number;
+  readonly key: string;
+  readonly value: V;
+}
+
+/** Entries of a bucket with a hash in `[from, to)`, by hash and then by key. */
+function ordered<V>(bucket: Bucket<V>, from: number, to: number): Placed<V>[] {
+  const found: Placed<V>[] = [];
+  bucket.entries.forEach((value, key) => {
+    const hash = hashCode(key);
+    if (hash >= from && hash < to) found.push({ hash, key, value });
+  });
+  return found.sort((a, b) => a.hash - b.hash || (a.key < b.key ? -1 : 1));
+}
+
+/** Where the bucket that holds `position` ends in hash space. */
+function endOf<V>(bucket: Bucket<V>, position: number): number {
+  const width = HASH_SPACE / 2 ** bucket.depth;
+  return Math.floor(position / width) * width + width;
+}
+
+function asPair<V>(placed: Placed<V>): readonly [string, V] {
+  return [placed.key, placed.value];
 }

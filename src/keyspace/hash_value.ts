@@ -47,9 +47,10 @@ export class HashValue extends Collection {
     return this.#fields.delete(field);
   }
 
-  /** Calls `visit` with every field: in the order of insertion while small. */
+  /** Calls `visit` with every field: in the order of insertion while small, then of a walk. */
   forEach(visit: (value: StringValue, field: string) => void): void {
-    this.#fields.forEach(visit);
+    if (this.#fields instanceof HashTable) this.#fields.forEachInOrder(visit);
+    else this.#fields.forEach(visit);
   }
 
   /**
@@ -67,7 +68,7 @@ export class HashValue extends Collection {
   /** A field, each about equally likely. The hash must not be empty. */
   sample(unit: () => number): readonly [string, StringValue] {
     if (this.#fields instanceof HashTable) {
-      return this.#fields.sample(unit) as [string, StringValue];
+      return this.#fields.sample(unit) as readonly [string, StringValue];
     }
     let skip = Math.floor(unit() * this.#fields.size);
     for (const entry of this.#fields) if (skip-- === 0) return entry;

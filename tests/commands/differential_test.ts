@@ -62,6 +62,8 @@ Deno.test("declarations are Redis's: arity, flags, key positions", async () => {
   try {
     const client = await RespClient.connect(redis.port);
     for (const command of DATA_COMMANDS.commands) {
+      // The one command that is not Redis's.
+      if (command.name === "debug|digest") continue;
       const [info] = await client.value("COMMAND", "INFO", command.name) as unknown[][];
       const [name, arity, flags, first, last, step] = info as [
         string,

@@ -228,6 +228,6 @@ Deno.test("OBJECT IDLETIME and DEBUG DIGEST say what this server can know", () =
   );
   assertEquals(
     encoded(server.execute(["DEBUG", "SLEEP", "1"], 1), 2),
-    "-ERR unknown subcommand or wrong number of arguments for 'SLEEP'. Try DEBUG HELP.\r\n",
+    "-ERR unknown subcommand 'SLEEP'. Try DEBUG HELP.\r\n",
   );
 });

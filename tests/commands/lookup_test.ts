@@ -91,8 +91,8 @@ Deno.test("the keys of generated commands are those of COMMAND GETKEYS", async (
   try {
     const draw = new Draw(17);
     for (const name of Object.keys(GENERATORS)) {
-      // A container alone is no command to Redis's GETKEYS; its subcommands follow.
-      if (name === "object") continue;
+      // A container alone is no command to Redis's GETKEYS, and DEBUG DIGEST is ours.
+      if (name === "object" || name.startsWith("debug")) continue;
       const command = DATA_COMMANDS.byName(name);
       assert(command !== undefined);
       for (let i = 0; i < 10; i++) {

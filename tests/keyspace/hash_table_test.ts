@@ -67,6 +67,18 @@ Deno.test("the order of a walk depends on the keys alone, not on how the table c
   for (const key of keys.toReversed()) shrunk.set(key, 1);
   for (let i = 0; i < 50_000; i++) shrunk.delete(`other${i}`);
   assertEquals(walk(shrunk, 10), walk(grown, 10));
+  const inOrder = (table: HashTable<number>) => {
+    const seen: string[] = [];
+    table.forEachInOrder((_value, key) => seen.push(key));
+    return seen;
+  };
+  assertEquals(inOrder(shrunk), walk(grown, 10));
+  // Draws too: a member that was restored from a snapshot must draw what the others draw.
+  const draws = (table: HashTable<number>) => {
+    const random = new Prng(3);
+    return Array.from({ length: 200 }, () => table.sample(() => random.unit())?.[0]);
+  };
+  assertEquals(draws(shrunk), draws(grown));
 });
 
 Deno.test("keys of one hash are in one page", () => {
@@ -110,7 +122,7 @@ Deno.test("a sample is about uniform", () => {
   const quarters = [0, 0, 0, 0];
   const drawn = new Set<number>();
   for (let i = 0; i < 20_000; i++) {
-    const [, value] = table.sample(() => random.unit()) as [string, number];
+    const [, value] = table.sample(() => random.unit()) as readonly [string, number];
     quarters[Math.floor(value / 1250)]++;
     drawn.add(value);
   }

@@ -41,7 +41,8 @@ export const demoCommand: Subcommand = {
     }
     const count = nodeCount(flags.own.get("nodes") ?? "3");
     const directory = flags.own.get("dir") ?? DEFAULT_DIRECTORY;
-    return await new Demo(platform, await planNodes(platform, count, directory)).run();
+    const nodes = await planNodes(platform, count, directory);
+    return await new Demo(platform, nodes, directory).run();
   },
 };
 
@@ -103,17 +104,20 @@ async function freePort(
 class Demo {
   readonly #platform: Platform;
   readonly #nodes: readonly DemoNode[];
+  readonly #directory: string;
   readonly #coloured: boolean;
   readonly #children = new Map<number, Child>();
   readonly #exits: Promise<void>[] = [];
   readonly #stopRequested: Promise<void>;
   #requestStop: () => void = () => {};
   #stopping = false;
+  #isStarted = false;
   /** Why the demo cannot go on. */
   #failure: string | undefined;
 
-  constructor(platform: Platform, nodes: readonly DemoNode[]) {
+  constructor(platform: Platform, nodes: readonly DemoNode[], directory: string) {
     const { process } = platform;
+    this.#directory = directory;
     this.#platform = platform;
     this.#nodes = nodes;
     this.#coloured = process.stdoutIsTerminal && (process.env.NO_COLOR ?? "") === "";
@@ -127,10 +131,11 @@ class Demo {
     process.onSignal("SIGUSR1", () => {});
     for (const node of this.#nodes) this.#start(node);
     if (await this.#allReady()) {
-      await this.#say(demoTips(this.#nodes.map((node) => ({
+      const running = this.#nodes.map((node) => ({
         ...node,
         pid: this.#children.get(node.id)?.pid ?? 0,
-      }))));
+      }));
+      await this.#say(demoTips(running, await leaderSeenBy(this.#nodes[0])));
     }
     await this.#stopRequested;
     await this.#stop();
@@ -156,12 +161,13 @@ class Demo {
       ? "the others go on"
       : `${left} of ${this.#nodes.length} run, which is no majority: nothing can be written`;
     void this.#say(`Node ${node.id} (process ${pid}) ended with code ${code}; ${effect}.`);
-    if (left === 0) this.#fail("Cannot go on with the demo: every node has ended");
+    if (!this.#isStarted) this.#fail("Cannot start the demo: a node ended at its start");
+    else if (left === 0) this.#fail("Cannot go on with the demo: every node has ended");
   }
 
   #fail(reason: string): void {
     this.#failure ??= `${reason}; see the lines above. Stop what holds its ports or its ` +
-      `directory, or delete ${DEFAULT_DIRECTORY} to begin anew`;
+      `directory, or delete ${this.#directory} to begin anew`;
     this.#requestStop();
   }
 
@@ -182,10 +188,7 @@ class Demo {
     const endMs = clock.nowMs() + READY_MS_MAX;
     const waiting = new Set(this.#nodes);
     while (waiting.size > 0 && !this.#stopping) {
-      if (this.#children.size < this.#nodes.length) {
-        this.#fail("Cannot start the demo: a node ended at its start");
-        return false;
-      }
+      if (this.#failure !== undefined) return false;
       if (clock.nowMs() > endMs) {
         this.#fail(`Cannot start the demo: not all nodes were ready in ${READY_MS_MAX / 1000} s`);
         return false;
@@ -193,6 +196,7 @@ class Demo {
       for (const node of [...waiting]) if (await isReady(node)) waiting.delete(node);
       if (waiting.size > 0) await this.#pause(READY_CHECK_MS);
     }
+    this.#isStarted = true;
     return !this.#stopping;
   }
 
@@ -230,14 +234,26 @@ class Demo {
 }
 
 async function isReady(node: DemoNode): Promise<boolean> {
+  return (await ask(node, "/readyz"))?.ok ?? false;
+}
+
+async function leaderSeenBy(node: DemoNode): Promise<number | undefined> {
+  const status = (await ask(node, "/api/v1/status"))?.answer as { leaderId?: number } | undefined;
+  return status?.leaderId;
+}
+
+/** Undefined when the node does not answer. */
+async function ask(
+  { host, adminPort }: DemoNode,
+  path: string,
+): Promise<{ ok: boolean; answer: unknown } | undefined> {
   try {
-    const response = await fetch(`http://${node.host}:${node.adminPort}/readyz`, {
+    const response = await fetch(`http://${host}:${adminPort}${path}`, {
       signal: AbortSignal.timeout(1000),
       headers: { connection: "close" },
     });
-    await response.body?.cancel();
-    return response.ok;
+    return { ok: response.ok, answer: await response.json() };
   } catch {
-    return false;
+    return undefined;
   }
 }

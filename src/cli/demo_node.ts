@@ -26,10 +26,15 @@ export function nodeFlags(node: DemoNode, nodes: readonly DemoNode[]): string[] 
   return flags;
 }
 
-/** What is running, and what to do next in another terminal. */
-export function demoTips(nodes: readonly (DemoNode & { readonly pid: number })[]): string {
-  const first = nodes[0];
-  const last = nodes[nodes.length - 1];
+/** What is running, and what to do next in another terminal; `leaderId` is the node to kill. */
+export function demoTips(
+  nodes: readonly (DemoNode & { readonly pid: number })[],
+  leaderId: number | undefined,
+): string {
+  const victim = nodes.find(({ id }) => id === leaderId) ?? nodes[0];
+  const others = nodes.filter((node) => node !== victim);
+  const first = others[0] ?? victim;
+  const last = others[others.length - 1] ?? victim;
   const lines = ["", `${nodes.length} nodes are ready:`];
   for (const { id, host, redisPort, adminPort, pid } of nodes) {
     lines.push(
@@ -45,7 +50,7 @@ export function demoTips(nodes: readonly (DemoNode & { readonly pid: number })[]
   );
   if (nodes.length > 2) {
     lines.push(
-      `  kill -9 ${first.pid}`,
+      `  kill -9 ${victim.pid}                           (node ${victim.id}, the leader)`,
       `  redis-cli -p ${last.redisPort} INCR survived`,
     );
   }

@@ -74,7 +74,14 @@ function makeNode(
     members: membersOf(settings),
     electionTimeoutMs: raft.electionTimeoutMs,
     heartbeatMs: raft.heartbeatMs,
-    raftLimits: raft,
+    raftLimits: {
+      appendBytesMax: raft.appendBytesMax,
+      inflightMessagesMax: raft.inflightMessagesMax,
+      inflightBytesMax: raft.inflightBytesMax,
+      uncommittedBytesMax: raft.uncommittedBytesMax,
+      // The core wants room for something; one byte keeps no entry longer than it is needed.
+      cacheBytesMax: Math.max(1, raft.cacheBytesMax),
+    },
     proposalLimits: {
       batchBytesMax: disk.batchBytesMax,
       entryBytesMax: raft.entryBytesMax,

@@ -98,7 +98,11 @@ class Serving {
       return end.exit;
     } catch (error) {
       this.#abandon();
-      if (error instanceof Error) this.#logger.error("stopped", { why: error.message });
+      // Before it serves, whoever started it reads the one line on standard error.
+      if (!this.#starting) {
+        const why = error instanceof Error ? error.message : String(error);
+        this.#logger.error("ended by a failure", { why });
+      }
       await this.#flush();
       throw error;
     }

@@ -15,6 +15,7 @@ export class PlatformError extends Error {
   }
 }
 
+/** All ports of one runtime. */
 export interface Platform {
   readonly name: "deno" | "node";
   readonly clock: Clock;
@@ -24,6 +25,7 @@ export interface Platform {
   readonly process: Process;
 }
 
+/** Time and timers. No core code reads them. */
 export interface Clock {
   /** Monotonic, ms, with a fraction. Includes time the process was stopped. */
   nowMs(): number;
@@ -35,10 +37,12 @@ export interface Clock {
   setImmediate(callback: () => void): void;
 }
 
+/** A timer that has not fired, or has. */
 export interface Timer {
   cancel(): void;
 }
 
+/** Files and directories. Every failure is a `PlatformError`. */
 export interface Disk {
   /**
    * Opens a file, created with mode 0600. `create`: make it if missing; `createNew`: fail with
@@ -64,6 +68,7 @@ export interface Disk {
   readFile(path: string): Promise<Uint8Array>;
 }
 
+/** What a directory holds under a name; `bytes` is the length of a file. */
 export interface DirectoryEntry {
   readonly name: string;
   readonly kind: "file" | "directory" | "link" | "other";
@@ -85,6 +90,7 @@ export interface DiskFile {
   close(): Promise<void>;
 }
 
+/** TCP. Every failure is a `PlatformError`. */
 export interface Net {
   /**
    * Accepts connections until closed. An error of `accept` (no descriptors left, an aborted
@@ -105,6 +111,7 @@ export interface Net {
   }): Promise<Connection>;
 }
 
+/** A listening socket, with the address that it has got. */
 export interface Listener {
   readonly hostname: string;
   readonly port: number;
@@ -112,6 +119,7 @@ export interface Listener {
   close(): void;
 }
 
+/** What a connection tells its owner. Never called from inside a call of the owner's. */
 export interface ConnectionHandler {
   /** `bytes` is only valid during the call. */
   onData(bytes: Uint8Array): void;
@@ -159,6 +167,7 @@ export interface OutputBuffer {
   bytes(source: Uint8Array, start?: number, end?: number): void;
 }
 
+/** The HTTP server of the admin endpoint. */
 export interface Http {
   /** Serves until closed, with deadlines for slow and idle clients. */
   serve(options: {
@@ -170,6 +179,7 @@ export interface Http {
   }): Promise<HttpServer>;
 }
 
+/** A running HTTP server, with the address that it has got. */
 export interface HttpServer {
   readonly hostname: string;
   readonly port: number;
@@ -177,8 +187,10 @@ export interface HttpServer {
   close(graceMs: number): Promise<void>;
 }
 
+/** Signals that a program may ask for. SIGUSR1 would open Deno's debugger if nobody asked. */
 export type Signal = "SIGINT" | "SIGTERM" | "SIGHUP" | "SIGUSR1";
 
+/** This process: its signals, streams, children, and what it uses. */
 export interface Process {
   readonly pid: number;
   readonly args: readonly string[];
@@ -208,6 +220,7 @@ export interface Process {
   readonly versions: { readonly runtime: string; readonly v8: string; readonly os: string };
 }
 
+/** A running child process. */
 export interface Child {
   readonly pid: number;
   kill(signal: "SIGTERM" | "SIGKILL" | "SIGINT"): void;
@@ -215,6 +228,7 @@ export interface Child {
   readonly exited: Promise<number>;
 }
 
+/** Memory in bytes. `residentBytes` includes typed arrays; the heap numbers do not. */
 export interface MemoryUse {
   readonly residentBytes: number;
   readonly heapUsedBytes: number;

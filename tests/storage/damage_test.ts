@@ -226,6 +226,21 @@ Deno.test("a segment that a crash left without a header is removed when nothing 
   }
 });
 
+Deno.test("a trimmed tail is gone for good, also when the node is killed after it", async () => {
+  const disk = await logOf(2);
+  const whole = disk.contentOf(LOG);
+  const torn = new Uint8Array(whole.length + 900).fill(7);
+  torn.set(whole);
+  disk.setContent(LOG, torn);
+  const first = await openStorage(disk);
+  assertEquals(first.storage.recovered.trimmedBytes, 900);
+  await first.storage.persist({ entries: [entry(3)] });
+  const second = await openStorage(disk.crash(() => false));
+  assertEquals(second.storage.recovered.warnings, []);
+  assertEquals(await contents(second.storage), entries(1, 3).map(describe));
+  await second.close();
+});
+
 const COPIES = ["state-a", "state-b"];
 
 Deno.test("E26: one bad or missing copy of term and vote is repaired from the other, with a warning", async () => {
@@ -246,6 +261,25 @@ Deno.test("E26: one bad or missing copy of term and vote is repaired from the ot
       await again.close();
       assertEquals(disk.contentOf(`${PATH}/state-a`), disk.contentOf(`${PATH}/state-b`));
     }
+  }
+});
+
+Deno.test("E26: a repair of one copy that is cut short leaves the good one", async () => {
+  for (const bad of COPIES) {
+    const disk = await logOf(1);
+    const path = `${PATH}/${bad}`;
+    const bytes = disk.contentOf(path);
+    bytes[45] ^= 4;
+    disk.setContent(path, bytes);
+    disk.fault = ({ kind, path }) =>
+      kind === "write" && path.includes("/state-")
+        ? { kind: "short", bytes: 20, code: "EIO" }
+        : undefined;
+    await assertRejects(() => openStorage(disk), Error, "EIO");
+    disk.fault = undefined;
+    const { storage, close } = await openStorage(disk);
+    assertEquals(storage.lastIndex, LogIndex(1), bad);
+    await close();
   }
 });
 

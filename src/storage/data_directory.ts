@@ -12,12 +12,7 @@
 import type { Logger, NodeId } from "../base/mod.ts";
 import { type DirectoryEntry, type Disk, PlatformError } from "../platform/mod.ts";
 import { REJOIN_ADVICE, StorageError } from "./errors.ts";
-import {
-  decodeIdentity,
-  encodeIdentity,
-  FORMAT_VERSION,
-  type StoredIdentity,
-} from "./identity_format.ts";
+import { decodeIdentity, encodeIdentity, type StoredIdentity } from "./identity_format.ts";
 
 export const LOCK_NAME = "LOCK";
 export const IDENTITY_NAME = "identity";
@@ -180,7 +175,8 @@ function checkOwner(options: DataDirectoryOptions, found: StoredIdentity): void 
     throw new StorageError(
       "wrongNode",
       `Cannot open data directory ${path}: it belongs to node ${found.nodeId}, expected node ` +
-        `${nodeId}. Set node.id or node.data-dir right; never copy a data directory to another node`,
+        `${nodeId}. Set node.id or node.data-dir right; never copy a data directory to another ` +
+        "node",
     );
   }
   if (typeof clusterId === "string" && found.clusterId !== clusterId) {
@@ -249,5 +245,3 @@ async function wrapped<T>(path: string, run: () => Promise<T>): Promise<T> {
     throw error;
   }
 }
-
-export { FORMAT_VERSION };

@@ -114,7 +114,7 @@ export class LogWriter {
 
   /**
    * Writes entries that follow the last one, in batches that share one write. Throws "full" when
-   * there is no space; then the log is as before.
+   * there is no space; then none of them was added.
    */
   append(batches: readonly (readonly LogEntry[])[], bytes: number): void | Promise<void> {
     const tail = this.tail;
@@ -347,6 +347,7 @@ export class LogWriter {
     this.tail.recordsEnd = at;
   }
 
+  /** After a failed write of entries: throws, "full" when there was no space. */
   async #cutBack(error: unknown): Promise<never> {
     throw await this.#removePartialWrite(error);
   }

@@ -137,8 +137,9 @@ export class RaftStorage {
 
   /**
    * Writes in the order of calls; resolves when the policy calls it persisted. Rejects with
-   * `StorageError` "full" when there was no space: then none of its entries was added,
-   * everything queued behind is rejected too, and the same calls may be made again in order. Every other rejection is final.
+   * `StorageError` "full" when there was no space: none of the entries was added, everything that
+   * waited behind is rejected too, and the same calls may be made again in the same order. Every
+   * other rejection is final.
    */
   persist(batch: PersistBatch): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);

@@ -9,6 +9,7 @@ import {
   type RaftStorageOptions,
   type StorageOptions,
 } from "../../src/storage/mod.ts";
+import type { MemoryDisk } from "../support/memory_disk.ts";
 
 export const CLUSTER = "0123456789abcdef0123456789abcdef";
 export const PATH = "/data";
@@ -132,4 +133,14 @@ export function describe(found: LogEntry): string {
 /** Lets everything that waits for no timer and no other event run to its end. */
 export function settled(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
+}
+
+/** Counts of operations on the log, by kind, from now on. */
+export function countLogOperations(disk: MemoryDisk): Map<string, number> {
+  const counts = new Map<string, number>();
+  disk.fault = ({ kind, path }) => {
+    if (path.includes("/log/")) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+    return undefined;
+  };
+  return counts;
 }

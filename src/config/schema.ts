@@ -87,9 +87,8 @@ const redis = section({
   "reads": choice({
     values: ["linearizable", "lease", "local"],
     fallback: "linearizable",
-    help:
-      "How fresh reads are: always the newest, the newest while clocks run evenly, or whatever " +
-      "this node has.",
+    help: "How fresh reads must be: always the newest, the newest while clocks run evenly, or " +
+      "whatever this node has. No effect yet: this version serves every read as linearizable.",
   }),
   "bulk-bytes-max": bytes({
     min: 64 * KIB,

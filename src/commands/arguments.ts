@@ -31,11 +31,20 @@ export function cStringAt(request: Request, i: number): string {
   return nul < 0 ? text : text.slice(0, nul);
 }
 
-/** Argument `i` as the name of an option, in lower case. */
+/** Argument `i` as the name of an option: a C string in lower case; empty when it is too long. */
 export function optionAt(request: Request, i: number): string {
-  // No option is longer; a megabyte is not worth converting.
-  return request.byteLength(i) > 4096 ? "" : lowerCase(cStringAt(request, i));
+  const { buffer, ranges } = request;
+  let name = "";
+  for (let at = ranges[2 * i]; at < ranges[2 * i + 1] && buffer[at] !== 0; at++) {
+    if (name.length === OPTION_BYTES_MAX) return "";
+    const byte = buffer[at];
+    name += String.fromCharCode(byte >= 65 && byte <= 90 ? byte + 32 : byte);
+  }
+  return name;
 }
+
+/** No option of any command is longer. */
+const OPTION_BYTES_MAX = 24;
 
 /** Lower case of ASCII letters alone. */
 export function lowerCase(text: string): string {

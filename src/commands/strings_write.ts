@@ -44,13 +44,17 @@ function setWithOptions(context: CommandContext, request: Request): Reply {
   }
   const db = context.db;
   const key = keyAt(request, 1);
+  if (deadlineMs !== undefined && options.condition === undefined && !options.get) {
+    db.setUntil(key, valueAt(request, 2), deadlineMs);
+    return OK;
+  }
   const old = db.get(key);
   if (options.get && old !== undefined && !isStringValue(old)) return WRONG_TYPE;
   const oldReply = options.get && old !== undefined && isStringValue(old) ? stringReply(old) : null;
   if (options.condition === (old === undefined ? "xx" : "nx")) return oldReply;
   if (options.keepTtl) db.replace(key, valueAt(request, 2));
+  else if (deadlineMs !== undefined) db.setUntil(key, valueAt(request, 2), deadlineMs);
   else db.set(key, valueAt(request, 2));
-  if (deadlineMs !== undefined) db.setDeadline(key, deadlineMs);
   return options.get ? oldReply : OK;
 }
 
@@ -103,9 +107,7 @@ function setWithTtl(
 ): Reply {
   const deadlineMs = deadlineAt(request, 2, unit, context.nowMs, name);
   if (deadlineMs instanceof RespError) return deadlineMs;
-  const key = keyAt(request, 1);
-  context.db.set(key, valueAt(request, 3));
-  context.db.setDeadline(key, deadlineMs);
+  context.db.setUntil(keyAt(request, 1), valueAt(request, 3), deadlineMs);
   return OK;
 }
 

@@ -54,6 +54,12 @@ export class Database {
     if (this.#heap.size !== 0) this.persist(key);
   }
 
+  /** Stores a value with a deadline; a deadline not after the log's time removes the key. */
+  setUntil(key: string, value: Value, deadlineMs: DeadlineMs): void {
+    this.#values.set(key, value);
+    this.setDeadline(key, deadlineMs);
+  }
+
   /** Stores a value and leaves the deadline as it is. The key must not be expired: `get` it first. */
   replace(key: string, value: Value): void {
     this.#values.set(key, value);

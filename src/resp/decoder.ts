@@ -139,7 +139,31 @@ export class RequestDecoder {
     }
   }
 
+  /** Reads `*<count>CRLF`; the usual form, one digit, first. */
   #readCount(): DecodeStep | "bulks" | "skip" {
+    const buffer = this.#buffer;
+    const at = this.#at;
+    const digit = buffer[at + 1] - 48;
+    if (
+      digit >= 1 && digit <= 9 && at + 3 < this.#end && buffer[at + 2] === CR &&
+      buffer[at + 3] === LF
+    ) {
+      this.#canonical = true;
+      this.#at = at + 4;
+      this.#scanned = 0;
+      return this.#beginBulks(digit);
+    }
+    return this.#readOddCount();
+  }
+
+  #beginBulks(count: number): "bulks" {
+    this.#argumentsLeft = count;
+    this.#argumentCount = count;
+    this.#bulkLength = UNKNOWN;
+    return "bulks";
+  }
+
+  #readOddCount(): DecodeStep | "bulks" | "skip" {
     const line = this.#findLine(CR, "too big mbulk count string");
     if (line < 0) return this.#noLine();
     const count = this.#integer(this.#at + 1, line);
@@ -151,11 +175,7 @@ export class RequestDecoder {
     }
     this.#canonical = this.#buffer[line + 1] === LF;
     this.#at = line + 2;
-    if (count <= 0) return "skip";
-    this.#argumentsLeft = count;
-    this.#argumentCount = count;
-    this.#bulkLength = UNKNOWN;
-    return "bulks";
+    return count <= 0 ? "skip" : this.#beginBulks(count);
   }
 
   #readBulks(): DecodeStep {

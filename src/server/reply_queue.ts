@@ -81,16 +81,18 @@ export class ReplyQueue {
   /** Keeps the place of a command that the node will answer. */
   await(
     command: Command,
-    options: { startedMs: number; requestBytes: number; merge: ReplyMerge | undefined },
+    startedMs: number,
+    requestBytes: number,
+    merge: ReplyMerge | undefined,
   ): void {
-    this.requestBytes += options.requestBytes;
+    this.requestBytes += requestBytes;
     this.#slots.push({
       command,
       version: this.version,
       muted: this.off || this.#skipNow,
-      startedMs: options.startedMs,
-      requestBytes: options.requestBytes,
-      merge: options.merge,
+      startedMs,
+      requestBytes,
+      merge,
       ready: undefined,
     });
   }

@@ -267,7 +267,7 @@ export class Session implements ConnectionHandler, ReplyTarget {
   }
 
   #await(command: Command, requestBytes: number, merge: ReplyMerge | undefined): void {
-    this.replies.await(command, { startedMs: this.lastInputMs, requestBytes, merge });
+    this.replies.await(command, this.lastInputMs, requestBytes, merge);
   }
 
   /** Keeps a command, and everything behind it, until it may run. */

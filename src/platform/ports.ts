@@ -187,7 +187,10 @@ export interface HttpServer {
   close(graceMs: number): Promise<void>;
 }
 
-/** Signals that a program may ask for. SIGUSR1 would open Deno's debugger if nobody asked. */
+/**
+ * Signals that a program may ask for. On Deno from source, SIGUSR1 opens the debugger on 127.0.0.1:9229
+ * all the same; the executable that Bun makes has no such signal, and dies of it if nobody asks.
+ */
 export type Signal = "SIGINT" | "SIGTERM" | "SIGHUP" | "SIGUSR1";
 
 /** This process: its signals, streams, children, and what it uses. */

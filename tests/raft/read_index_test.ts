@@ -37,10 +37,10 @@ Deno.test("§6.4: a read that arrives during a round is confirmed by a later rou
   const first = leader.takeReady().messages.find((m) => m.kind === "heartbeat");
   assert(first?.kind === "heartbeat");
   leader.step({ kind: "read", readId: 2 });
-  const answer = (readRound: number) =>
+  const answer = (readRound: number, from = 2) =>
     deliver(leader, {
       kind: "heartbeatReply",
-      from: NodeId(2),
+      from: NodeId(from),
       to: NodeId(1),
       term: leader.term,
       readRound,
@@ -48,7 +48,7 @@ Deno.test("§6.4: a read that arrives during a round is confirmed by a later rou
   answer(first.readRound);
   const ready = leader.takeReady();
   assertEquals(ready.reads.map(({ readId }) => readId), [1]);
-  answer(first.readRound);
+  for (const from of [2, 3]) answer(first.readRound, from);
   assertEquals(leader.takeReady().reads, [], "an answer to the old round confirms nothing");
   answer(first.readRound + 1);
   assertEquals(leader.takeReady().reads.map(({ readId }) => readId), [2]);

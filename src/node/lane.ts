@@ -13,6 +13,8 @@ import type { Operation, Query, ReadOperation, WriteOperation } from "./operatio
 export interface LaneHost {
   /** Puts a write into the open batch, which it returns; undefined when it is too large for one. */
   joinBatch(operation: WriteOperation, fill: BatchFill): Batch | undefined;
+  /** Why no write can be taken now. */
+  readonly refusesWrites: string | undefined;
   openBatch(): Batch | undefined;
   /** Runs `callback` in a later turn. */
   later(callback: () => void): void;
@@ -67,12 +69,16 @@ export class LaneQueue implements Lane {
   #joinBatch(fill: BatchFill, target: ReplyTarget): void {
     const operation: WriteOperation = { kind: "write", lane: this, target, outcome: undefined };
     this.#queue.push(operation);
-    const batch = this.#host.joinBatch(operation, fill);
+    const reason = this.#host.refusesWrites;
+    const batch = reason === undefined ? this.#host.joinBatch(operation, fill) : undefined;
     if (batch !== undefined) {
       this.#writeBatch = batch;
       return;
     }
-    operation.outcome = { kind: "failure", failure: TOO_LARGE };
+    const failure: OperationFailure = reason === undefined
+      ? TOO_LARGE
+      : { effect: "notApplied", reason };
+    operation.outcome = { kind: "failure", failure };
     this.#host.later(() => this.drain());
   }
 

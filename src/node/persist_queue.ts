@@ -17,6 +17,11 @@ export interface PersistTarget {
 export interface PersistHandler {
   /** Everything up to Ready `number` is durable, and what it promised may be sent. */
   onPersisted(number: number, messages: readonly RaftMessage[]): void;
+  /**
+   * The disk refused. Nothing is promised until `retry` was called and succeeded, which only makes
+   * sense when the error says that there was no room.
+   */
+  onPersistFailed(error: unknown, retry: () => void): void;
 }
 
 interface Pending {
@@ -75,19 +80,18 @@ export class PersistQueue {
         this.#handler.onPersisted(batch.number, batch.messages);
         continue;
       }
-      this.#startedAtMs = this.#nowMs();
       this.#persist(batch);
     }
   }
 
-  /** A failure ends the process through the storage's own handler: nothing is promised then. */
   #persist(batch: Pending): void {
+    this.#startedAtMs = this.#nowMs();
     this.#target.persist({ hardState: batch.hardState, entries: batch.entries }).then(
       () => {
         this.#startedAtMs = undefined;
         this.#handler.onPersisted(batch.number, batch.messages);
       },
-      () => {},
+      (error) => this.#handler.onPersistFailed(error, () => this.#persist(batch)),
     );
   }
 }

@@ -17,7 +17,7 @@ import {
   type Ready,
   RECORD_HEADER_BYTES,
 } from "../raft/mod.ts";
-import type { RaftStorage } from "../storage/mod.ts";
+import { type RaftStorage, StorageError } from "../storage/mod.ts";
 import type { NodeActions, TransferOutcome } from "./actions.ts";
 import { Applier, type ApplySource, type ApplyTarget } from "./applier.ts";
 import type { Batch } from "./batch.ts";
@@ -81,6 +81,8 @@ const LEADER_BATCHES_MAX = 64;
 const FOLLOWER_BATCHES_MAX = 2;
 /** Keys removed by one proposal after their deadline. */
 const REMOVALS_MAX = 200;
+/** How often a write is tried again on a full disk. */
+const DISK_FULL_RETRY_MS = 250;
 /** How often a leader looks for keys past their deadline. */
 const REMOVAL_INTERVAL_MS = 100;
 
@@ -111,6 +113,7 @@ export class RaftNode
   #saturated = false;
   #running = false;
   #failed = false;
+  #diskFull = false;
   #role = "";
   #term = 0;
   #leaderId: NodeId | undefined;
@@ -259,9 +262,28 @@ export class RaftNode
 
   onPersisted(number: number, messages: readonly RaftMessage[]): void {
     if (this.#failed) return;
+    if (this.#diskFull) {
+      this.#diskFull = false;
+      this.options.logger.info("the disk has room again");
+    }
     for (const message of messages) this.#send(message);
     this.raft.step({ kind: "persisted", number });
     this.#schedule();
+  }
+
+  /** A full disk is waited for (architecture D9); the storage itself has reported all the rest. */
+  onPersistFailed(error: unknown, retry: () => void): void {
+    if (!(error instanceof StorageError) || error.kind !== "full") return;
+    if (!this.#diskFull) {
+      this.#diskFull = true;
+      this.options.logger.error("the disk is full; writes wait or are refused until it has room", {
+        why: error.message,
+      });
+      // A successor needs room for its vote: where nobody has any, this node serves reads on.
+      this.raft.step({ kind: "transfer", to: undefined });
+      this.#schedule();
+    }
+    this.options.clock.setTimer(DISK_FULL_RETRY_MS, () => this.#running && retry());
   }
 
   #fetch(fetch: { peer: NodeId; first: LogIndex; last: LogIndex; bytesMax: number }): void {
@@ -484,6 +506,14 @@ export class RaftNode
     this.options.clock.setImmediate(callback);
   }
 
+  /** With a full disk and nobody else to lead, a write could only wait in vain. */
+  get refusesWrites(): string | undefined {
+    const alone = this.raft.leaderId === undefined || this.raft.leaderId === this.options.id;
+    return this.#diskFull && alone
+      ? "the disk is full; free some space, the node goes on by itself"
+      : undefined;
+  }
+
   joinBatch(operation: WriteOperation, fill: BatchFill): Batch | undefined {
     this.#schedule();
     const batch = this.#proposals.join(operation, fill, this.options.clock.nowMs());
@@ -546,7 +576,11 @@ export class RaftNode
       startedAtMs: this.#startedAtMs,
       pendingWrites: this.#proposals.operations,
       pendingReads: this.#reads.pending,
-      diskHung: this.#watchdog.isHung,
+      diskTrouble: this.#diskFull
+        ? "the disk is full"
+        : this.#watchdog.isHung
+        ? "the disk does not answer"
+        : undefined,
     });
   }
 }

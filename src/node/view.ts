@@ -8,7 +8,8 @@ export interface ViewFacts {
   readonly startedAtMs: number;
   readonly pendingWrites: number;
   readonly pendingReads: number;
-  readonly diskHung: boolean;
+  /** What keeps the disk from taking writes. */
+  readonly diskTrouble: string | undefined;
 }
 
 /** Gathers the view; O(members + databases). */
@@ -45,7 +46,7 @@ export function describeNode(node: RaftNode, facts: ViewFacts): NodeView {
 }
 
 function whyNotReady(node: RaftNode, facts: ViewFacts): string | undefined {
-  if (facts.diskHung) return "the disk does not answer";
+  if (facts.diskTrouble !== undefined) return facts.diskTrouble;
   if (node.raft.leaderId === undefined) return "no leader is known";
   const behind = node.raft.commitIndex - node.appliedIndex;
   if (behind > APPLY_LAG_MAX) return `applying the log: ${behind} entries to go`;

@@ -227,6 +227,30 @@ Deno.test("a failed sync ends the node before it promises anything", async () =>
   assertEquals(cluster.fatal.get(id)?.kind, "diskFailed");
 });
 
+Deno.test("a full disk refuses writes, serves reads, and goes on when there is room", async () => {
+  const cluster = new VirtualCluster(1);
+  const [id] = cluster.ids;
+  await cluster.startAll();
+  await cluster.elect();
+  const { node } = cluster.live.get(id)!;
+  const before = send(node.openLane(), "SET", "k", "before");
+  await cluster.clock.runUntil(answered([before]), 1000);
+  const disk = cluster.disks.get(id)!;
+  disk.fault = ({ kind }) => kind === "write" ? { kind: "error", code: "ENOSPC" } : undefined;
+  const during = send(node.openLane(), "SET", "k", "during");
+  await cluster.clock.runUntil(() => !node.view().ready, 1000);
+  const refused = send(node.openLane(), "SET", "k", "refused");
+  await cluster.clock.runUntil(answered([refused]), 100);
+  assertEquals(refused.failure?.effect, "notApplied");
+  assert(refused.failure?.reason.includes("disk is full"));
+  disk.fault = undefined;
+  await cluster.clock.runUntil(answered([during]), 2000);
+  const read = send(node.openLane(), "GET", "k");
+  await cluster.clock.runUntil(answered([read]), 1000);
+  assertEquals(read.text, "during");
+  assertEquals(cluster.fatal.size, 0);
+});
+
 Deno.test("a hung disk costs leadership, then the process", async () => {
   const cluster = new VirtualCluster(3);
   await cluster.startAll();

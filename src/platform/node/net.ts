@@ -1,4 +1,7 @@
-/** TCP on `node:net`: a listener that survives errors of `accept`, and connections. */
+/**
+ * TCP on `node:net`: a listener that survives errors of `accept`, and connections. Without free
+ * descriptors Bun leaves new connections in the queue and tells nobody, so `onError` stays silent.
+ */
 
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { codeOf, toPlatformError } from "../errors.ts";

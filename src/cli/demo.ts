@@ -15,8 +15,12 @@ import type { Subcommand } from "./subcommand.ts";
 const NODES_MAX = 9;
 const DEFAULT_DIRECTORY = "./logboat-demo";
 const HOST = "127.0.0.1";
-/** Preferred ports of node 1; the next nodes count on from here. */
-const FIRST_PORTS = { redis: 6379, raft: 7379, admin: 8379 } as const;
+/** Preferred Redis port of node 1; the next nodes count on from here. */
+const FIRST_PORT = "6379";
+/** Raft and admin ports lie so far above a node's Redis port. */
+const RAFT_DISTANCE = 1000;
+const ADMIN_DISTANCE = 2000;
+const FIRST_PORT_MAX = 65_535 - ADMIN_DISTANCE - NODES_MAX;
 const READY_CHECK_MS = 50;
 const READY_MS_MAX = 30_000;
 /** More than the nodes' own grace, which they keep by themselves. */
@@ -25,14 +29,14 @@ const COLOURS = [36, 33, 35, 32, 34, 91, 96, 93, 95];
 
 export const demoCommand: Subcommand = {
   name: "demo",
-  usage: "demo [--nodes 3] [--dir ./logboat-demo]",
+  usage: "demo [--nodes 3] [--dir ./logboat-demo] [--port 6379]",
   summary: "Runs a cluster on this machine in one terminal, to try things out.",
   details:
     "Nodes take ports 6379, 7379 and 8379 and the next ones where they are free. Data stays\n" +
     "in the directory. Ctrl-C stops all nodes.",
   takesSettings: false,
   async run(platform, args) {
-    const flags = parseFlags(args, { settings: false, own: ["nodes", "dir"] });
+    const flags = parseFlags(args, { settings: false, own: ["nodes", "dir", "port"] });
     if (flags.problems.length > 0) {
       throw new CliFailure("usage", flags.problems.map(({ message }) => message));
     }
@@ -41,7 +45,8 @@ export const demoCommand: Subcommand = {
     }
     const count = nodeCount(flags.own.get("nodes") ?? "3");
     const directory = flags.own.get("dir") ?? DEFAULT_DIRECTORY;
-    const nodes = await planNodes(platform, count, directory);
+    const firstPort = portNumber(flags.own.get("port") ?? FIRST_PORT);
+    const nodes = await planNodes(platform, count, directory, firstPort);
     return await new Demo(platform, nodes, directory).run();
   },
 };
@@ -53,21 +58,31 @@ function nodeCount(text: string): number {
   ]);
 }
 
+function portNumber(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (port >= 1 && port <= FIRST_PORT_MAX) return port;
+  throw new CliFailure("usage", [
+    `Cannot use --port: found "${text}", expected an integer from 1 to ${FIRST_PORT_MAX}`,
+  ]);
+}
+
 /** Ports and directories. Clusters of different sizes keep their data apart. */
 async function planNodes(
   platform: Platform,
   count: number,
   directory: string,
+  firstPort: number,
 ): Promise<DemoNode[]> {
   const taken = new Set<number>();
   const nodes: DemoNode[] = [];
   for (let id = 1; id <= count; id++) {
+    const port = firstPort + id - 1;
     nodes.push({
       id,
       host: HOST,
-      redisPort: await freePort(platform, FIRST_PORTS.redis + id - 1, taken),
-      raftPort: await freePort(platform, FIRST_PORTS.raft + id - 1, taken),
-      adminPort: await freePort(platform, FIRST_PORTS.admin + id - 1, taken),
+      redisPort: await freePort(platform, port, taken),
+      raftPort: await freePort(platform, port + RAFT_DISTANCE, taken),
+      adminPort: await freePort(platform, port + ADMIN_DISTANCE, taken),
       dataDir: `${directory}/${count}-nodes/node-${id}`,
     });
   }

@@ -42,6 +42,10 @@ const REFUSALS: readonly { args: readonly string[]; output: string }[] = [
     args: ["demo", "--node", "3"],
     output: "Cannot use --node: there is no such flag; did you mean --nodes?",
   },
+  {
+    args: ["demo", "--port", "65000"],
+    output: 'Cannot use --port: found "65000", expected an integer from 1 to 63526',
+  },
   { args: ["demo", "now"], output: 'Cannot use "now": expected flags only' },
   { args: ["serve", "now"], output: 'Cannot use "now": expected flags only' },
   { args: ["health", "dead"], output: 'Cannot run health: found "dead", expected ready or live' },

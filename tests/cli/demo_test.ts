@@ -1,6 +1,7 @@
 /** `logboat demo`: starts, tells what to try, notices a killed node, stops cleanly. */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
+import { freePorts } from "../support/ports.ts";
 import { logboatCommand, ServerProcess } from "../support/server_process.ts";
 import { until, within } from "../support/wait.ts";
 import { WireClient } from "../support/wire_client.ts";
@@ -18,7 +19,7 @@ async function withDemo(test: (demo: RunningDemo) => Promise<void>): Promise<voi
   const directory = await Deno.makeTempDir({ prefix: "logboat-demo-" });
   const process = new ServerProcess("demo", [
     ...logboatCommand("default"),
-    ...["demo", "--nodes", "3", "--dir", directory],
+    ...["demo", "--nodes", "3", "--dir", directory, "--port", `${freePorts(1)[0]}`],
   ]);
   const line = (part: RegExp) =>
     until(`a line like ${part}`, { withinMs: startMs }, () => {
@@ -87,7 +88,7 @@ Deno.test("a node that cannot start ends the demo with its reason and a code", a
     await Deno.writeTextFile(`${directory}/1-nodes`, "no directory");
     const process = new ServerProcess("demo", [
       ...logboatCommand("default"),
-      ...["demo", "--nodes", "1", "--dir", directory],
+      ...["demo", "--nodes", "1", "--dir", directory, "--port", `${freePorts(1)[0]}`],
     ]);
     const status = await within("the end of the demo", startMs, process.exited);
     assertEquals(status.code, EXIT_CODES.demoFailed.code, process.tail(40));
@@ -95,6 +96,31 @@ Deno.test("a node that cannot start ends the demo with its reason and a code", a
     assertMatch(output, /^node 1 \| Cannot use data directory /m);
     assertMatch(output, /^Cannot start the demo: a node ended at its start/m);
   } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("a port that is taken is replaced by a free one, and the tips name that", async () => {
+  const taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const directory = await Deno.makeTempDir({ prefix: "logboat-demo-" });
+  const process = new ServerProcess("demo", [
+    ...logboatCommand("default"),
+    ...["demo", "--nodes", "1", "--dir", directory, "--port", `${taken.addr.port}`],
+  ]);
+  try {
+    const match = await until("the tips", { withinMs: startMs }, () => {
+      if (process.status !== undefined) throw new Error(`it ended\n${process.tail(40)}`);
+      return process.lines.map((line) => /^ {2}node 1: Redis 127.0.0.1:(\d+),/.exec(line))
+        .find((found) => found !== null);
+    });
+    assert(Number(match[1]) !== taken.addr.port);
+    const client = await WireClient.connect(Number(match[1]));
+    assertEquals(await client.command("SET", "greeting", "hello"), "OK");
+    client.close();
+  } finally {
+    process.signal("SIGTERM");
+    assertEquals((await within("the end of the demo", 20_000, process.exited)).code, 0);
+    taken.close();
     await Deno.remove(directory, { recursive: true });
   }
 });

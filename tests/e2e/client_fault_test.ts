@@ -65,7 +65,7 @@ async function latenciesMs(client: WireClient, count: number): Promise<number[]>
 }
 
 Deno.test("E37: a client that does not read loses its connection; the others notice nothing", async () => {
-  const flags = ["--redis-output-bytes-max", "8MiB"];
+  const flags = ["--redis-output-bytes-max", "8mb"];
   await withCluster({ nodes: 3, flags }, async (cluster) => {
     const leader = await cluster.leader();
     await leader.withClient(async (other) => {

@@ -7,8 +7,14 @@ import { Load, MixedOperations } from "../support/load.ts";
 import { assertSameContents } from "../support/state.ts";
 import { until } from "../support/wait.ts";
 
-function mixedLoad(cluster: Cluster, history: History, seed: number, clients: number): Load {
-  const mixed = new MixedOperations(60);
+interface LoadShape {
+  readonly history: History;
+  readonly mixed: MixedOperations;
+  readonly clients: number;
+  readonly seed: number;
+}
+
+function mixedLoad(cluster: Cluster, { history, mixed, clients, seed }: LoadShape): Load {
   return new Load({
     history,
     nodes: cluster.nodes,
@@ -27,7 +33,12 @@ async function successes(load: Load, more: number): Promise<void> {
 Deno.test("E2: a follower killed under load catches up from the log and changes no term", async () => {
   await withCluster({ nodes: 3 }, async (cluster) => {
     const history = new History();
-    const load = mixedLoad(cluster, history, 3, 12);
+    const load = mixedLoad(cluster, {
+      history,
+      mixed: new MixedOperations(60),
+      seed: 3,
+      clients: 12,
+    });
     try {
       await successes(load, 200);
       const leader = await cluster.leader();
@@ -57,13 +68,14 @@ Deno.test("E2: a follower killed under load catches up from the log and changes 
   });
 });
 
-const rounds = 4;
+const rounds = 6;
 
 Deno.test("E3: all nodes killed at one instant keep every acknowledged write, term and vote", async () => {
   await withCluster({ nodes: 3 }, async (cluster) => {
     const history = new History();
+    const mixed = new MixedOperations(60);
     for (let round = 0; round < rounds; round++) {
-      const load = mixedLoad(cluster, history, 10 + round, 15);
+      const load = mixedLoad(cluster, { history, mixed, seed: 10 + round, clients: 15 });
       let terms: number[];
       try {
         await successes(load, 300);
@@ -77,9 +89,11 @@ Deno.test("E3: all nodes killed at one instant keep every acknowledged write, te
       for (const [i, node] of cluster.nodes.entries()) {
         assertGreaterOrEqual((await node.status()).term, terms[i], `term of node ${node.id}`);
       }
+      await cluster.caughtUp();
+      await assertSameContents(cluster);
     }
     // Reads after the last start put what was acknowledged to the proof.
-    const last = mixedLoad(cluster, history, 20, 15);
+    const last = mixedLoad(cluster, { history, mixed, seed: 20, clients: 15 });
     try {
       await successes(last, 600);
     } finally {

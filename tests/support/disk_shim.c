@@ -2,12 +2,12 @@
  * Makes the disk fail on demand: loaded with LD_PRELOAD, it stands before fsync and fdatasync of a
  * process and does what a control file says. For the tests only.
  *
- *   LOGBOAT_SHIM_PATH     only files whose path begins with this are touched
- *   LOGBOAT_SHIM_CONTROL  a file with one line, read at each sync; missing or empty: no fault
+ *   DISK_SHIM_PATH     only files whose path begins with this are touched
+ *   DISK_SHIM_CONTROL  a file with one line, read at each sync; missing or empty: no fault
  *
  * Lines: "eio" fails every sync; "eio-once" fails one and changes the line to "eio-done"; "slow MS"
  * delays each; "hang" never returns from one. Each fault that fires adds a byte to the file
- * LOGBOAT_SHIM_CONTROL with ".fired" added, so that a test can tell that it did.
+ * DISK_SHIM_CONTROL with ".fired" added, so that a test can tell that it did.
  *
  * As with the kernel, a sync that is tried again after a failure succeeds although nothing was
  * written, and the bytes stay readable in the page cache.
@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 static int belongs(int fd) {
-  const char *prefix = getenv("LOGBOAT_SHIM_PATH");
+  const char *prefix = getenv("DISK_SHIM_PATH");
   char link[64], path[4096];
   if (prefix == NULL) return 0;
   snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
@@ -44,7 +44,7 @@ static void fired(const char *control) {
 
 /* 0: go on with the real sync; -1: fail, errno is set. */
 static int fault(int fd) {
-  const char *control = getenv("LOGBOAT_SHIM_CONTROL");
+  const char *control = getenv("DISK_SHIM_CONTROL");
   char line[128];
   if (control == NULL || !belongs(fd)) return 0;
   int file = open(control, O_RDWR | O_CLOEXEC);

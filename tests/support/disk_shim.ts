@@ -29,8 +29,8 @@ export class DiskShim {
   environment(node: TestNode): Record<string, string> {
     return {
       LD_PRELOAD: `${this.#directory}/shim.so`,
-      LOGBOAT_SHIM_PATH: node.dataDir,
-      LOGBOAT_SHIM_CONTROL: this.#control(node),
+      DISK_SHIM_PATH: node.dataDir,
+      DISK_SHIM_CONTROL: this.#control(node),
     };
   }
 

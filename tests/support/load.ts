@@ -67,7 +67,10 @@ export class LoadClient {
     try {
       this.#connection = await this.node.connect();
     } catch (error) {
-      if (!(error instanceof Deno.errors.ConnectionRefused)) throw error;
+      // The second one: the process died with the connection in its queue.
+      const expected = error instanceof Deno.errors.ConnectionRefused ||
+        error instanceof Deno.errors.ConnectionReset;
+      if (!expected) throw error;
       this.losses.push(performance.now());
       await pause(20);
       return undefined;

@@ -27,6 +27,12 @@ export function logboatCommand(runtime: Runtime): string[] {
   return [Deno.execPath(), "run", "-A", `${root}src/main.ts`];
 }
 
+/** This process's variables without Logboat's: each of those would be a setting. */
+function foreignEnvironment(): Record<string, string> {
+  const variables = Object.entries(Deno.env.toObject());
+  return Object.fromEntries(variables.filter(([name]) => !name.startsWith("LOGBOAT_")));
+}
+
 export interface ProcessOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Soft and hard limit of open files. */
@@ -58,7 +64,8 @@ export class ServerProcess {
       : ["sh", "-c", `ulimit -n ${options.openFilesMax} && exec "$@"`, "sh", ...command];
     this.#child = new Deno.Command(full[0], {
       args: full.slice(1),
-      env: { ...options.env, NO_COLOR: "1" },
+      clearEnv: true,
+      env: { ...foreignEnvironment(), ...options.env, NO_COLOR: "1" },
       stdin: "null",
       stdout: "piped",
       stderr: "piped",

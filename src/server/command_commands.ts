@@ -33,7 +33,7 @@ export const commandCommands: readonly SessionCommand[] = [
     since: "2.8.13",
     summary: "Facts about every command.",
     complexity: "O(N) with N the number of commands",
-    execute: (session) => [...session.server.commands.topLevel()].map(commandInfo),
+    execute: (session) => session.server.commands.topLevel().map(commandInfo),
   }),
   commandCommand("count", {
     arity: 2,
@@ -89,13 +89,13 @@ function named(session: Session, request: Request): (Command | undefined)[] {
 
 function info(session: Session, request: Request): Reply {
   const { commands } = session.server;
-  const chosen = request.length === 2 ? [...commands.topLevel()] : named(session, request);
+  const chosen = request.length === 2 ? commands.topLevel() : named(session, request);
   return chosen.map((command) => command === undefined ? null : commandInfo(command));
 }
 
 function docs(session: Session, request: Request): Reply {
   const { commands } = session.server;
-  const chosen = request.length === 2 ? [...commands.topLevel()] : named(session, request);
+  const chosen = request.length === 2 ? commands.topLevel() : named(session, request);
   const flat: Reply[] = [];
   for (const command of chosen) {
     if (command !== undefined) flat.push(command.name, commandDocs(command));
@@ -128,11 +128,9 @@ function nameOf(command: Command): string {
 
 function keysOf(session: Session, request: Request, withFlags: boolean): Reply {
   const inner = innerRequest(request);
-  let command = session.server.commands.lookup(inner);
-  if (command !== undefined && command.subcommands.size > 0 && inner.length > 1) {
-    command = command.subcommands.get(inner.lower(1));
-  }
-  if (command === undefined) return new RespError("ERR Invalid command specified");
+  const command = session.server.commands.lookup(inner);
+  const unknownPart = command !== undefined && command.subcommands.length > 0 && inner.length > 1;
+  if (command === undefined || unknownPart) return new RespError("ERR Invalid command specified");
   if (!command.takesKeys) return new RespError("ERR The command has no key arguments");
   if (!command.accepts(inner.length)) {
     return new RespError("ERR Invalid number of arguments specified for command");

@@ -96,7 +96,7 @@ export function commandInfo(command: Command): Reply {
     statuses(metadata.categories),
     metadata.tips,
     metadata.keySpecs,
-    [...command.subcommands.values()].map(commandInfo),
+    command.subcommands.map(commandInfo),
   ];
 }
 
@@ -112,9 +112,9 @@ export function commandDocs(command: Command): Reply {
   ];
   if (declaration.complexity !== undefined) flat.push("complexity", declaration.complexity);
   flat.push(...metadataOf(command).docs);
-  if (command.subcommands.size > 0) {
+  if (command.subcommands.length > 0) {
     const subcommands: Reply[] = [];
-    for (const sub of command.subcommands.values()) subcommands.push(sub.name, commandDocs(sub));
+    for (const sub of command.subcommands) subcommands.push(sub.name, commandDocs(sub));
     flat.push("subcommands", new RespMap(subcommands));
   }
   return new RespMap(flat);

@@ -68,7 +68,7 @@ const SECTIONS: Readonly<Record<string, Section>> = {
   persistence: persistenceSection,
   stats: statsSection,
   replication: replicationSection,
-  cpu: (server) => [["used_cpu_user", server.platform.process.cpuSeconds().toFixed(6)]],
+  cpu: (server) => [["used_cpu_total", server.platform.process.cpuSeconds().toFixed(6)]],
   modules: () => [],
   commandstats: commandStatsSection,
   errorstats: (server) =>
@@ -148,10 +148,13 @@ function humanBytes(bytes: number): string {
   return `${bytes}B`;
 }
 
-/** Every write is in the log before it is answered, so nothing is ever "unsaved". */
+/**
+ * Every write is in the log before it is answered, so nothing is ever "unsaved". `loading` is 1 while
+ * the log is read back in; a node that only lacks a leader is up, and says so in its raft section.
+ */
 function persistenceSection(_server: RedisServer, view: NodeView): Field[] {
   return [
-    ["loading", view.ready || view.notReadyReason === undefined ? 0 : loadingFlag(view)],
+    ["loading", !view.ready && view.appliedIndex < view.commitIndex ? 1 : 0],
     ["async_loading", 0],
     ["rdb_bgsave_in_progress", 0],
     ["aof_enabled", 1],
@@ -159,11 +162,6 @@ function persistenceSection(_server: RedisServer, view: NodeView): Field[] {
     ["aof_current_size", view.logBytes],
     ["log_segments", view.logSegments],
   ];
-}
-
-/** 1 only while the log is read back in: a node without a leader is up, and says so elsewhere. */
-function loadingFlag(view: NodeView): 0 | 1 {
-  return view.term > 0 && view.appliedIndex < view.commitIndex ? 1 : 0;
 }
 
 function statsSection(server: RedisServer, view: NodeView): Field[] {

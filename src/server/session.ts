@@ -184,14 +184,10 @@ export class Session implements ConnectionHandler, ReplyTarget {
 
   #dispatch(request: Request): void {
     this.replies.begin();
-    let command = this.server.commands.lookup(request);
+    const command = this.server.commands.lookup(request);
     if (command === undefined) return this.#refuseUnknown(request);
-    if (command.subcommands.size > 0 && request.length > 1) {
-      const subcommand = command.subcommands.get(request.lower(1));
-      if (subcommand === undefined) {
-        return this.#refuse(command, unknownSubcommand(command.name, request));
-      }
-      command = subcommand;
+    if (command.subcommands.length > 0 && request.length > 1) {
+      return this.#refuse(command, unknownSubcommand(command.name, request));
     }
     if (!command.accepts(request.length)) return this.#refuse(command, wrongArity(command.name));
     if (!this.authenticated && !command.noAuth) return this.#refuse(command, NO_AUTH);

@@ -54,6 +54,7 @@ export class Transaction {
    * commands have.
    */
   run(session: Session): Reply | undefined {
+    session.server.stats.commandsProcessed += this.#queue.length;
     const items: TransactionItem[] = [];
     const replies: (Reply | (() => Reply) | typeof FROM_NODE)[] = [];
     for (const { command, request } of this.#queue) {

@@ -8,6 +8,11 @@ import { commandOf, type LogEntry } from "../raft/mod.ts";
 
 export interface ApplySource {
   readonly commitIndex: LogIndex;
+  /**
+   * From here on entries are in memory, and only there: what the disk holds at their place may be a
+   * suffix that was replaced and not overwritten yet.
+   */
+  readonly firstInMemory: LogIndex;
   /** From memory; undefined when they are only on disk. */
   entriesInMemory(
     first: LogIndex,
@@ -60,7 +65,7 @@ export class Applier {
       const last = this.#source.commitIndex;
       const entries = this.#source.entriesInMemory(first, last, READ_BYTES_MAX);
       if (entries === undefined) {
-        this.#read(first, last);
+        this.#read(first, LogIndex(Math.min(last, this.#source.firstInMemory - 1)));
         break;
       }
       this.#apply(entries, endMs);

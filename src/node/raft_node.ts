@@ -81,6 +81,8 @@ const LEADER_BATCHES_MAX = 64;
 const FOLLOWER_BATCHES_MAX = 2;
 /** Keys removed by one proposal after their deadline. */
 const REMOVALS_MAX = 200;
+/** Timers are no finer than this. */
+const TICK_MS_MIN = 2;
 /** How often a write is tried again on a full disk. */
 const DISK_FULL_RETRY_MS = 250;
 /** How often a leader looks for keys past their deadline. */
@@ -141,7 +143,7 @@ export class RaftNode
     const nowMs = () => clock.nowMs();
     const origin = { origin: options.id, incarnation: options.incarnation };
     this.#proposals = new Proposals(this, origin, options.proposalLimits, options.observer);
-    this.#reads = new Reads(this, options.readLimits, options.observer);
+    this.#reads = new Reads(this, options.incarnation, options.readLimits, options.observer);
     this.#persist = new PersistQueue(storage, this, nowMs);
     this.#applier = new Applier(this, this, nowMs);
     this.#watchdog = new DiskWatchdog(options.watchdogLimits);
@@ -300,6 +302,7 @@ export class RaftNode
 
   #onMessage(message: PeerMessage): void {
     if (!this.#running) return;
+    this.#tellTime();
     if (message.kind === "forwardedBatch") this.#onForwardedBatch(message);
     else this.raft.step({ kind: "message", message });
     this.#schedule();
@@ -334,6 +337,7 @@ export class RaftNode
   #onPeerClosed(peer: NodeId): void {
     if (!this.#running) return;
     this.options.logger.info("peer closed its connection", { peer });
+    this.#tellTime();
     this.raft.step({ kind: "peerClosed", peer });
     this.#schedule();
   }
@@ -348,11 +352,15 @@ export class RaftNode
     }
   }
 
+  /** The core takes the time from ticks: once a turn, before the first event of it. */
+  #tellTime(): void {
+    if (!this.#turnScheduled) this.raft.step({ kind: "tick", nowMs: this.options.clock.nowMs() });
+  }
+
   #tick(): void {
     if (!this.#running) return;
     const { clock } = this.options;
     const nowMs = clock.nowMs();
-    this.#timer = clock.setTimer(this.#tickMs, () => this.#tick());
     this.raft.step({ kind: "tick", nowMs });
     this.#checkDisk(nowMs);
     if (!this.#running) return;
@@ -360,6 +368,14 @@ export class RaftNode
     this.#reads.tick(nowMs);
     this.#removeExpired(nowMs);
     this.#turn();
+    this.#armTick(nowMs);
+  }
+
+  /** At the usual pace, and sooner when the core has something to do sooner. */
+  #armTick(nowMs: number): void {
+    const dueMs = Math.max(TICK_MS_MIN, this.raft.wakeAtMs - nowMs);
+    const { clock } = this.options;
+    this.#timer = clock.setTimer(Math.min(this.#tickMs, dueMs), () => this.#tick());
   }
 
   #checkDisk(nowMs: number): void {
@@ -369,7 +385,7 @@ export class RaftNode
         return;
       case "stepDown":
         this.options.logger.error("the disk does not answer", { busyMs: Math.round(busyMs) });
-        this.raft.step({ kind: "stepDown", reason: "the disk does not answer" });
+        this.#leaveHungDisk();
         return;
       case "exit":
         this.#fail({
@@ -377,6 +393,17 @@ export class RaftNode
           text: `a sync of the log has not ended for ${Math.round(busyMs)} ms`,
         });
     }
+  }
+
+  /** Hands over while it can, which is quicker for the others; then stops leading in any case. */
+  #leaveHungDisk(): void {
+    const { clock, electionTimeoutMs } = this.options;
+    this.raft.step({ kind: "transfer", to: undefined });
+    clock.setTimer(electionTimeoutMs.min, () => {
+      if (!this.#running || !this.#watchdog.isHung) return;
+      this.raft.step({ kind: "stepDown", reason: "the disk does not answer" });
+      this.#schedule();
+    });
   }
 
   /** The leader proposes the removal of keys whose deadline has passed by its clock. */
@@ -453,6 +480,10 @@ export class RaftNode
 
   get commitIndex(): LogIndex {
     return this.raft.commitIndex;
+  }
+
+  get firstInMemory(): LogIndex {
+    return this.raft.firstInMemory;
   }
 
   entriesInMemory(first: LogIndex, last: LogIndex, bytesMax: number) {

@@ -32,6 +32,8 @@ export interface ReadLimits {
 /** Groups asked for and not confirmed; the reads that come meanwhile share the next group. */
 const GROUPS_ASKED_MAX = 2;
 
+const READ_IDS_PER_PROCESS = 2 ** 32;
+
 const NO_ANSWER: OperationFailure = {
   effect: "notApplied",
   reason: "no leader confirmed the read in time; try again",
@@ -44,10 +46,12 @@ export class Reads {
   #next: ReadGroup | undefined;
   readonly #asked = new Map<number, ReadGroup>();
   #waiting: ReadGroup[] = [];
-  #lastReadId = 0;
+  #lastReadId: number;
   #pending = 0;
 
-  constructor(route: ReadRoute, limits: ReadLimits, observer: NodeObserver) {
+  /** `incarnation` keeps the ids of this process apart: an answer to the last one's may be on its way. */
+  constructor(route: ReadRoute, incarnation: number, limits: ReadLimits, observer: NodeObserver) {
+    this.#lastReadId = incarnation * READ_IDS_PER_PROCESS;
     this.#route = route;
     this.#limits = limits;
     this.#observer = observer;

@@ -86,11 +86,17 @@ export function handleFetched(
   return DONE;
 }
 
-/** The follower's process closed its connection: what was in flight is lost. */
+/**
+ * The follower's process closed its connection: what was in flight is lost. So may be what it had
+ * acknowledged, where its fsync policy promises less than `always`: its match starts anew.
+ */
 export function handleFollowerClosed(role: LeaderRole, peer: NodeId): StepResult {
   const progress = role.peers.find((p) => p.peer === peer);
   if (progress === undefined) return ignored("a stranger");
-  becomeProbe(progress, (progress.matchIndex + 1) as LogIndex);
+  const nextIndex = (progress.matchIndex + 1) as LogIndex;
+  progress.matchIndex = 0 as LogIndex;
+  progress.commitSent = 0 as LogIndex;
+  becomeProbe(progress, nextIndex);
   // It is not there: the next heartbeat that it answers starts the probe.
   progress.probeSent = true;
   return DONE;

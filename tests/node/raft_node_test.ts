@@ -260,7 +260,7 @@ Deno.test("a hung disk costs leadership, then the process", async () => {
     kind === "sync" ? { kind: "hang", until: new Promise(() => {}) } : undefined;
   const answer = send(leader.node.openLane(), "SET", "k", "v");
   await cluster.clock.runUntil(() => leader.node.raft.role !== "leader", 3000);
-  const others = cluster.followers().filter(({ node }) => node.options.id !== id);
+  const others = [...cluster.live.values()].filter(({ node }) => node.options.id !== id);
   await cluster.clock.runUntil(
     () => others.some(({ node }) => node.raft.role === "leader"),
     3000,

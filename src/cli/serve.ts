@@ -18,6 +18,7 @@ import { listening } from "./listen_failure.ts";
 import { listenerStatsOf } from "./listener_stats.ts";
 import { LineLogger } from "./logger.ts";
 import { LoopDelaySampler } from "./loop_delay.ts";
+import { redisCliTip } from "./redis_cli_tip.ts";
 import { readSecrets, readSettings, type Secrets, settingsFlags } from "./settings_source.ts";
 import type { Subcommand } from "./subcommand.ts";
 import { VERSION } from "./version.ts";
@@ -39,7 +40,7 @@ export const serveCommand: Subcommand = {
 const FLUSH_MS_MAX = 500;
 /** How often readiness is looked at until the node is ready for the first time. */
 const READY_CHECK_MS = 20;
-/** After this long without being ready, the reason is said once. */
+/** This long after an election should have taken place, the reason is said once. */
 const READY_PATIENCE_MS = 5000;
 /** Of the grace of a stop, for the clients; the rest is for the node. */
 const DRAIN_SHARE = 0.5;
@@ -131,7 +132,8 @@ class Serving {
     this.#announce();
     await this.#flush();
     this.#starting = false;
-    this.#awaitReady(this.#platform.clock.nowMs() + READY_PATIENCE_MS);
+    const electionMs = settings.raft.electionTimeoutMs.max;
+    this.#awaitReady(this.#platform.clock.nowMs() + electionMs + READY_PATIENCE_MS);
   }
 
   async #openNode(): Promise<RaftNode> {
@@ -248,9 +250,9 @@ class Serving {
     const { clock } = this.#platform;
     const { ready, notReadyReason = "" } = this.#node!.view();
     if (ready) {
-      const auth = this.#secrets.redisPassword === "" ? "" : " --askpass";
-      const next = `redis-cli -p ${this.#server!.port}${auth}`;
-      return this.#logger.info("ready; try this next", { command: `${next} SET greeting hello` });
+      const { hostname, port } = this.#server!;
+      const tip = redisCliTip({ hostname, port }, this.#secrets.redisPassword !== "");
+      return this.#logger.info("ready; try this next", { command: `${tip} SET greeting hello` });
     }
     let nextMs = impatientAtMs;
     if (clock.nowMs() >= impatientAtMs) {

@@ -7,6 +7,7 @@ import { runCli } from "../../src/cli/cli.ts";
 import { EXIT_CODES } from "../../src/cli/exit_codes.ts";
 import { failureOf } from "../../src/cli/failure.ts";
 import { LoopDelaySampler } from "../../src/cli/loop_delay.ts";
+import { redisCliTip } from "../../src/cli/redis_cli_tip.ts";
 import { firstClusterId, membersOf, nodeLimitsOf } from "../../src/cli/wiring.ts";
 import type { Clock, Platform, Process } from "../../src/platform/mod.ts";
 import { PlatformError } from "../../src/platform/mod.ts";
@@ -67,6 +68,16 @@ Deno.test("errors of the environment have an exit code, others are bugs", () => 
   assertEquals(exit(new PlatformError("EIO", "x")), "unusableData");
   assertEquals(exit(new AssertionError("x")), undefined);
   assertEquals(exit(new TypeError("x")), undefined);
+});
+
+Deno.test("the tip reaches the listener from this machine", () => {
+  const tip = (hostname: string, hasPassword = false) =>
+    redisCliTip({ hostname, port: 6380 }, hasPassword);
+  assertEquals(tip("127.0.0.1"), "redis-cli -p 6380");
+  assertEquals(tip("0.0.0.0", true), "redis-cli -p 6380 --askpass");
+  assertEquals(tip("::"), "redis-cli -p 6380");
+  assertEquals(tip("10.0.0.1"), "redis-cli -h 10.0.0.1 -p 6380");
+  assertEquals(tip("::1"), "redis-cli -h ::1 -p 6380");
 });
 
 /** A process that remembers what it was told. */

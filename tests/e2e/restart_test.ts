@@ -4,6 +4,7 @@ import { assertEquals, assertGreater, assertGreaterOrEqual } from "../support/as
 import { type Cluster, withCluster } from "../support/cluster.ts";
 import { checkHistory, History } from "../support/history.ts";
 import { Load, MixedOperations } from "../support/load.ts";
+import { recordsOfLastSegment } from "../support/log_files.ts";
 import { assertSameContents } from "../support/state.ts";
 import { until } from "../support/wait.ts";
 
@@ -104,6 +105,44 @@ Deno.test("E3: all nodes killed at one instant keep every acknowledged write, te
     assertGreater(report.operations, rounds * 200);
     await cluster.caughtUp();
     await assertSameContents(cluster);
+  });
+});
+
+Deno.test("E3: what a dead leader alone had on disk is dropped when it comes back, on all replicas", async () => {
+  await withCluster({ nodes: 3 }, async (cluster) => {
+    for (let round = 0; round < 3; round++) {
+      const leader = await cluster.leader();
+      const others = cluster.nodes.filter((node) => node !== leader);
+      await leader.withClient((client) => client.call("APPEND", "list", `kept ${round};`));
+      await cluster.caughtUp();
+      const { commitIndex } = await leader.status();
+      // From here on the leader is alone: what it appends can never be committed.
+      for (const node of others) node.process!.signal("SIGSTOP");
+      const client = await leader.connect();
+      const outcome = client.command("APPEND", "list", `lost ${round};`).then(
+        (reply) => `answered ${JSON.stringify(reply)}`,
+        () => "no answer",
+      );
+      await until(
+        "the entry is in the leader's log alone",
+        { withinMs: 10_000 },
+        async () => (await recordsOfLastSegment(leader.dataDir)).at(-1)!.index > commitIndex,
+      );
+      for (const node of cluster.nodes) node.process!.signal("SIGKILL");
+      await Promise.all(cluster.nodes.map((node) => node.kill()));
+      assertEquals(await outcome, "no answer");
+      client.close();
+      // The others go on without it; then it comes back with its different end of the log.
+      for (const node of others) node.spawn();
+      await Promise.all(others.map((node) => node.ready()));
+      await others[0].withClient((again) => again.call("APPEND", "list", `next ${round};`));
+      await leader.start();
+      await cluster.caughtUp();
+      await assertSameContents(cluster);
+      const value = await leader.withClient((again) => again.call("GET", "list"));
+      const rounds = Array.from({ length: round + 1 }, (_, i) => `kept ${i};next ${i};`);
+      assertEquals(value, rounds.join(""));
+    }
   });
 });
 

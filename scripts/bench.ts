@@ -86,7 +86,7 @@ async function measureRows(options: Options): Promise<{
   return await withPeers(options, async (subject, peer) => {
     // The subject has just started and nobody has asked it anything.
     const idle = options.short || options.only !== "" ? undefined : await measureIdle(subject, 10);
-    for (const { port } of [subject, peer]) {
+    for (const { port } of chosen.length > 0 ? [subject, peer] : []) {
       await runLoad(port, { command: "SET", clients: 50, pipeline: 16 }, preloadRequests);
     }
     const results: RowResult[] = [];

@@ -41,12 +41,25 @@ export function describeReport(report: Report, names: { subject: string; peer: s
     ...Object.entries(report.settings).map(([key, value]) => `  ${key}: ${value}`),
     `  method: ${report.method}`,
     ...report.missing.map((peer) => `  not measured: ${peer}`),
-    "",
-    ...table([
-      ["work", `${names.subject}/s`, `${names.peer}/s`, "ratio", "spread", "p50 ms", "target", ""],
-      ...report.rows.map(describeRow),
-    ]),
   ];
+  if (report.rows.length > 0) {
+    lines.push(
+      "",
+      ...table([
+        [
+          "work",
+          `${names.subject}/s`,
+          `${names.peer}/s`,
+          "ratio",
+          "spread",
+          "p50 ms",
+          "target",
+          "",
+        ],
+        ...report.rows.map(describeRow),
+      ]),
+    );
+  }
   if (report.memory !== undefined) lines.push("", ...describeMemory(report, names));
   if (report.idle !== undefined) {
     lines.push(

@@ -99,7 +99,7 @@ export function nodeLimitsOf(
   | "raftLimits"
   | "proposalLimits"
   | "readLimits"
-  | "watchdogLimits"
+  | "diskLimits"
   | "transferTimeoutMs"
 > {
   const { raft, redis, storage } = settings;
@@ -123,7 +123,7 @@ export function nodeLimitsOf(
       resendMs: repeatMs,
     },
     readLimits: { operationTimeoutMs: redis.operationTimeoutMs, askAgainMs: repeatMs },
-    watchdogLimits: {
+    diskLimits: {
       stepDownMs: storage.syncHangStepDownMs,
       exitMs: storage.syncHangExitMs,
     },

@@ -125,6 +125,8 @@ export class LaneQueue implements Lane {
           head.kind === "read",
           "Cannot apply a write before an earlier one of its connection",
         );
+        // It runs at this place of the log, whatever a leader's clock said.
+        head.readableAtMs = undefined;
         head.outcome = this.#host.runQuery(head);
         assert(head.outcome !== undefined, "Cannot put off a read behind a write that is applied");
       }

@@ -3,4 +3,5 @@
 export * from "./actions.ts";
 export * from "./gateway.ts";
 export * from "./observer.ts";
-export { type FatalReason, type Member, RaftNode, type RaftNodeOptions } from "./raft_node.ts";
+export * from "./options.ts";
+export { RaftNode } from "./raft_node.ts";

@@ -4,73 +4,33 @@
  * writes of a turn share one entry and the reads of a turn share one round.
  */
 
-import { type Logger, type LogIndex, NodeId } from "../base/mod.ts";
+import { type LogIndex, NodeId } from "../base/mod.ts";
 import { Machine, readBatchHeader, stampBatch, TIME_BEHIND } from "../machine/mod.ts";
-import type { RaftNetwork } from "../network/mod.ts";
-import type { Clock, Timer } from "../platform/mod.ts";
+import type { Timer } from "../platform/mod.ts";
 import {
   type ForwardedBatch,
   type PeerMessage,
   Raft,
-  type RaftLimits,
   type RaftMessage,
   type Ready,
   RECORD_HEADER_BYTES,
 } from "../raft/mod.ts";
-import { type RaftStorage, StorageError } from "../storage/mod.ts";
+import { StorageError } from "../storage/mod.ts";
 import type { NodeActions, TransferOutcome } from "./actions.ts";
 import { Applier, type ApplySource, type ApplyTarget } from "./applier.ts";
 import type { Batch } from "./batch.ts";
-import { DiskWatchdog, type WatchdogLimits } from "./disk_watchdog.ts";
+import { DiskHealth } from "./disk_health.ts";
+import { type DueKey, ExpiryRemoval, type RemovalHost } from "./expiry_removal.ts";
 import type { Gateway, Lane, NodeView } from "./gateway.ts";
 import { type BatchFill, type LaneHost, LaneQueue } from "./lane.ts";
 import { LeaderClock } from "./leader_clock.ts";
-import type { NodeObserver } from "./observer.ts";
+import { LeaderWatch } from "./leader_watch.ts";
+import type { FatalReason, RaftNodeOptions } from "./options.ts";
 import type { Outcome, ReadOperation, WriteOperation } from "./operation.ts";
 import { type PersistHandler, PersistQueue } from "./persist_queue.ts";
-import { type BatchRoute, type ProposalLimits, Proposals } from "./proposals.ts";
-import { type ReadLimits, type ReadRoute, Reads } from "./reads.ts";
+import { type BatchRoute, Proposals } from "./proposals.ts";
+import { type ReadRoute, Reads } from "./reads.ts";
 import { describeNode } from "./view.ts";
-
-/** A member as every node's settings name it. */
-export interface Member {
-  readonly id: NodeId;
-  /** `host:port` of its peer listener. */
-  readonly raftAddress: string;
-  /** `host:port` of its Redis listener, for clients that ask where the others are. */
-  readonly redisAddress: string;
-}
-
-/** Why a node cannot go on; the process ends with an exit code of its own for each kind. */
-export interface FatalReason {
-  readonly kind: "diskFailed" | "diskHung" | "logDamaged" | "replaced";
-  readonly text: string;
-}
-
-export interface RaftNodeOptions {
-  readonly clusterId: string;
-  readonly id: NodeId;
-  readonly incarnation: number;
-  /** Every member, this one included. */
-  readonly members: readonly Member[];
-  readonly electionTimeoutMs: { readonly min: number; readonly max: number };
-  readonly heartbeatMs: number;
-  readonly raftLimits: RaftLimits;
-  readonly proposalLimits: ProposalLimits;
-  readonly readLimits: ReadLimits;
-  readonly watchdogLimits: WatchdogLimits;
-  /** How long handing leadership over may take. */
-  readonly transferTimeoutMs: number;
-  readonly storage: RaftStorage;
-  readonly network: RaftNetwork;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly observer: NodeObserver;
-  /** Different on every member: spreads the election timeouts. */
-  readonly seed: number;
-  /** Called once; the node promises nothing more and the process is expected to end. */
-  readonly onFatal: (reason: FatalReason) => void;
-}
 
 /** Above the first, clients are asked to wait; below the second, they go on. */
 const SATURATED_BYTES = 64 << 20;
@@ -79,14 +39,10 @@ const RELIEVED_BYTES = 32 << 20;
 const LEADER_BATCHES_MAX = 64;
 /** Batches of a follower's own clients on their way to the leader. */
 const FOLLOWER_BATCHES_MAX = 2;
-/** Keys removed by one proposal after their deadline. */
-const REMOVALS_MAX = 200;
 /** Timers are no finer than this. */
 const TICK_MS_MIN = 2;
 /** How often a write is tried again on a full disk. */
 const DISK_FULL_RETRY_MS = 250;
-/** How often a leader looks for keys past their deadline. */
-const REMOVAL_INTERVAL_MS = 100;
 
 export class RaftNode
   implements
@@ -97,7 +53,8 @@ export class RaftNode
     ReadRoute,
     PersistHandler,
     ApplySource,
-    ApplyTarget {
+    ApplyTarget,
+    RemovalHost {
   readonly options: RaftNodeOptions;
   readonly raft: Raft;
   readonly machine: Machine = new Machine();
@@ -105,7 +62,9 @@ export class RaftNode
   readonly #reads: Reads;
   readonly #persist: PersistQueue;
   readonly #applier: Applier;
-  readonly #watchdog: DiskWatchdog;
+  readonly #disk: DiskHealth;
+  readonly #leaderWatch: LeaderWatch;
+  readonly #removal: ExpiryRemoval;
   readonly #leaderClock: LeaderClock;
   readonly #relief: (() => void)[] = [];
   readonly #startedAtMs: number;
@@ -115,12 +74,6 @@ export class RaftNode
   #saturated = false;
   #running = false;
   #failed = false;
-  #diskFull = false;
-  #role = "";
-  #term = 0;
-  #leaderId: NodeId | undefined;
-  #nextRemovalMs = 0;
-  #removals: Batch | undefined;
 
   constructor(options: RaftNodeOptions) {
     this.options = options;
@@ -146,7 +99,9 @@ export class RaftNode
     this.#reads = new Reads(this, options.incarnation, options.readLimits, options.observer);
     this.#persist = new PersistQueue(storage, this, nowMs);
     this.#applier = new Applier(this, this, nowMs);
-    this.#watchdog = new DiskWatchdog(options.watchdogLimits);
+    this.#disk = new DiskHealth(options.diskLimits);
+    this.#leaderWatch = new LeaderWatch(this.raft, options.logger, options.observer);
+    this.#removal = new ExpiryRemoval(this);
   }
 
   // ——— Life ———
@@ -236,7 +191,11 @@ export class RaftNode
       this.#persist.start();
     } while (this.raft.hasReady());
     this.options.network.flush();
-    this.#noticeLeader();
+    if (this.#leaderWatch.check()) {
+      // What was sent to another leader may be lost.
+      this.#proposals.resend(this.options.clock.nowMs());
+      this.#schedule();
+    }
     this.#applier.advance();
     if (this.raft.hasReady()) this.#schedule();
   }
@@ -264,10 +223,7 @@ export class RaftNode
 
   onPersisted(number: number, messages: readonly RaftMessage[]): void {
     if (this.#failed) return;
-    if (this.#diskFull) {
-      this.#diskFull = false;
-      this.options.logger.info("the disk has room again");
-    }
+    if (this.#disk.noteWritten()) this.options.logger.info("the disk has room again");
     for (const message of messages) this.#send(message);
     this.raft.step({ kind: "persisted", number });
     this.#schedule();
@@ -276,8 +232,7 @@ export class RaftNode
   /** A full disk is waited for (architecture D9); the storage itself has reported all the rest. */
   onPersistFailed(error: unknown, retry: () => void): void {
     if (!(error instanceof StorageError) || error.kind !== "full") return;
-    if (!this.#diskFull) {
-      this.#diskFull = true;
+    if (this.#disk.noteFull()) {
       this.options.logger.error("the disk is full; writes wait or are refused until it has room", {
         why: error.message,
       });
@@ -366,7 +321,7 @@ export class RaftNode
     if (!this.#running) return;
     this.#proposals.tick(nowMs);
     this.#reads.tick(nowMs);
-    this.#removeExpired(nowMs);
+    if (this.raft.role === "leader") this.#removal.tick(nowMs);
     this.#turn();
     this.#armTick(nowMs);
   }
@@ -380,7 +335,7 @@ export class RaftNode
 
   #checkDisk(nowMs: number): void {
     const busyMs = this.#persist.busyMs(nowMs);
-    switch (this.#watchdog.check(busyMs)) {
+    switch (this.#disk.check(busyMs)) {
       case "fine":
         return;
       case "stepDown":
@@ -400,45 +355,18 @@ export class RaftNode
     const { clock, electionTimeoutMs } = this.options;
     this.raft.step({ kind: "transfer", to: undefined });
     clock.setTimer(electionTimeoutMs.min, () => {
-      if (!this.#running || !this.#watchdog.isHung) return;
+      if (!this.#running || !this.#disk.isHung) return;
       this.raft.step({ kind: "stepDown", reason: "the disk does not answer" });
       this.#schedule();
     });
   }
 
-  /** The leader proposes the removal of keys whose deadline has passed by its clock. */
-  #removeExpired(nowMs: number): void {
-    if (this.raft.role !== "leader" || nowMs < this.#nextRemovalMs) return;
-    if (this.#removals?.finished === false) return;
-    this.#nextRemovalMs = nowMs + REMOVAL_INTERVAL_MS;
-    const due = this.machine.keyspace.dueKeys(this.#leaderClock.read(), REMOVALS_MAX);
-    if (due.length === 0) return;
-    for (const { db, key } of due) {
-      this.#removals = this.#proposals.joinRemoval(db, key, nowMs);
-    }
-    if (due.length === REMOVALS_MAX) this.#nextRemovalMs = nowMs;
+  dueKeys(limit: number): readonly DueKey[] {
+    return this.machine.keyspace.dueKeys(this.#leaderClock.read(), limit);
   }
 
-  /** Reacts once to each change of role, term or leader. */
-  #noticeLeader(): void {
-    const { raft } = this;
-    if (raft.role === this.#role && raft.term === this.#term && raft.leaderId === this.#leaderId) {
-      return;
-    }
-    const changed = raft.leaderId !== this.#leaderId || raft.term !== this.#term;
-    this.#role = raft.role;
-    this.#term = raft.term;
-    this.#leaderId = raft.leaderId;
-    this.options.observer.roleChanged(raft.role, raft.term);
-    this.options.logger.info("role", {
-      role: raft.role,
-      term: raft.term,
-      leader: raft.leaderId ?? "none",
-    });
-    if (changed && raft.leaderId !== undefined) {
-      this.#proposals.resend(this.options.clock.nowMs());
-      this.#schedule();
-    }
+  joinRemoval({ db, key }: DueKey, nowMs: number): Batch {
+    return this.#proposals.joinRemoval(db, key, nowMs);
   }
 
   // ——— Proposals and reads on their way to the leader ———
@@ -540,7 +468,7 @@ export class RaftNode
   /** With a full disk and nobody else to lead, a write could only wait in vain. */
   get refusesWrites(): string | undefined {
     const alone = this.raft.leaderId === undefined || this.raft.leaderId === this.options.id;
-    return this.#diskFull && alone
+    return this.#disk.isFull && alone
       ? "the disk is full; free some space, the node goes on by itself"
       : undefined;
   }
@@ -594,12 +522,12 @@ export class RaftNode
     if (result.kind === "refused") return { kind: "refused", reason: result.reason };
     this.#schedule();
     const endMs = options.clock.nowMs() + options.transferTimeoutMs;
-    while (options.clock.nowMs() < endMs) {
+    while (options.clock.nowMs() < endMs && this.#hasConnectedPeer()) {
       const { leaderId } = raft;
       if (leaderId !== undefined && leaderId !== options.id) return { kind: "done", leaderId };
       await this.#pause(5);
     }
-    return { kind: "refused", reason: "no other member took over in time; this node leads on" };
+    return { kind: "refused", reason: "no other member took over; this node leads on" };
   }
 
   view(): NodeView {
@@ -607,11 +535,7 @@ export class RaftNode
       startedAtMs: this.#startedAtMs,
       pendingWrites: this.#proposals.operations,
       pendingReads: this.#reads.pending,
-      diskTrouble: this.#diskFull
-        ? "the disk is full"
-        : this.#watchdog.isHung
-        ? "the disk does not answer"
-        : undefined,
+      diskTrouble: this.#disk.trouble,
     });
   }
 }

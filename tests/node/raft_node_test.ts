@@ -167,6 +167,29 @@ Deno.test("once a read has found a key expired, no node finds it again", async (
   }
 });
 
+Deno.test("pipelines that run over a deadline are answered in order and tell one story", async () => {
+  for (let seed = 1; seed <= 40; seed++) {
+    const cluster = new VirtualCluster(3, seed);
+    const prng = new Prng(seed);
+    await cluster.startAll();
+    await cluster.elect();
+    const lanes = [...cluster.live.values()].map(({ node }) => node.openLane());
+    const answers: Answer[] = [];
+    for (let step = 0; step < 120; step++) {
+      const lane = prng.pick(lanes);
+      for (let count = prng.between(1, 4); count > 0; count--) {
+        if (prng.chance(0.25)) answers.push(send(lane, "PSETEX", "k", "10", "v"));
+        else if (prng.chance(0.2)) answers.push(send(lane, "INCR", "n"));
+        else answers.push(send(lane, "GET", "k"));
+      }
+      await cluster.clock.run(prng.between(0, 6));
+    }
+    await cluster.clock.runUntil(answered(answers), 5000);
+    assert(texts(answers).every((text) => !text!.startsWith("!")), `seed ${seed}`);
+    await cluster.converge();
+  }
+});
+
 Deno.test("keys past their deadline are removed on every node without being read", async () => {
   const cluster = new VirtualCluster(3);
   await cluster.startAll();

@@ -132,7 +132,7 @@ export class VirtualCluster {
         resendMs: 1000,
       },
       readLimits: { operationTimeoutMs: 5000, askAgainMs: 250 },
-      watchdogLimits: { stepDownMs: 2000, exitMs: 10_000 },
+      diskLimits: { stepDownMs: 2000, exitMs: 10_000 },
       transferTimeoutMs: 2000,
       storage,
       network,

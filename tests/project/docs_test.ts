@@ -24,7 +24,6 @@ const KNOWN: Readonly<Record<string, number>> = {
   "src/network/tcp_raft_network.ts": 1,
   "src/node/actions.ts": 1,
   "src/node/gateway.ts": 3,
-  "src/node/raft_node.ts": 1,
   "src/raft/log_entry.ts": 2,
   "src/raft/message.ts": 4,
   "src/raft/options.ts": 1,

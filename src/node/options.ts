@@ -1,0 +1,52 @@
+/** What a `RaftNode` is made from. */
+
+import type { Logger, NodeId } from "../base/mod.ts";
+import type { RaftNetwork } from "../network/mod.ts";
+import type { Clock } from "../platform/mod.ts";
+import type { RaftLimits } from "../raft/mod.ts";
+import type { RaftStorage } from "../storage/mod.ts";
+import type { DiskHealthLimits } from "./disk_health.ts";
+import type { NodeObserver } from "./observer.ts";
+import type { ProposalLimits } from "./proposals.ts";
+import type { ReadLimits } from "./reads.ts";
+
+/** A member as every node's settings name it. */
+export interface Member {
+  readonly id: NodeId;
+  /** `host:port` of its peer listener. */
+  readonly raftAddress: string;
+  /** `host:port` of its Redis listener, for clients that ask where the others are. */
+  readonly redisAddress: string;
+}
+
+/** Why a node cannot go on; the process ends with an exit code of its own for each kind. */
+export interface FatalReason {
+  readonly kind: "diskFailed" | "diskHung" | "logDamaged" | "replaced";
+  readonly text: string;
+}
+
+/** Settings of the member, and the parts that it drives. */
+export interface RaftNodeOptions {
+  readonly clusterId: string;
+  readonly id: NodeId;
+  readonly incarnation: number;
+  /** Every member, this one included. */
+  readonly members: readonly Member[];
+  readonly electionTimeoutMs: { readonly min: number; readonly max: number };
+  readonly heartbeatMs: number;
+  readonly raftLimits: RaftLimits;
+  readonly proposalLimits: ProposalLimits;
+  readonly readLimits: ReadLimits;
+  readonly diskLimits: DiskHealthLimits;
+  /** How long handing leadership over may take. */
+  readonly transferTimeoutMs: number;
+  readonly storage: RaftStorage;
+  readonly network: RaftNetwork;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly observer: NodeObserver;
+  /** Different on every member: spreads the election timeouts. */
+  readonly seed: number;
+  /** Called once; the node promises nothing more and the process is expected to end. */
+  readonly onFatal: (reason: FatalReason) => void;
+}

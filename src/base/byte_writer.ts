@@ -56,10 +56,7 @@ export class ByteWriter {
 
   bytes(source: Uint8Array, start = 0, end = source.length): void {
     const at = this.reserve(end - start);
-    this.buffer.set(
-      start === 0 && end === source.length ? source : source.subarray(start, end),
-      at,
-    );
+    putBytes(this.buffer, at, source, start, end);
   }
 
   /** The bytes so far, not copied: valid until the next write. */
@@ -86,6 +83,24 @@ export class ByteWriter {
     bigger.set(this.buffer.subarray(0, this.length));
     this.buffer = bigger;
   }
+}
+
+/** Below this a loop beats making the view that `set` needs. */
+const LOOP_BYTES_MAX = 64;
+
+/** Copies `source[start, end)` to `at`; the caller has made room. */
+export function putBytes(
+  buffer: Uint8Array,
+  at: number,
+  source: Uint8Array,
+  start: number,
+  end: number,
+): void {
+  if (end - start > LOOP_BYTES_MAX) {
+    buffer.set(start === 0 && end === source.length ? source : source.subarray(start, end), at);
+    return;
+  }
+  for (let from = start, to = at; from < end; from++, to++) buffer[to] = source[from];
 }
 
 /** Writes an unsigned 32-bit number, little-endian, at `at`. */

@@ -14,7 +14,7 @@ export interface DueKey {
 export interface RemovalHost {
   /** Keys whose deadline has passed by the leader's clock, at most `limit`. */
   dueKeys(limit: number): readonly DueKey[];
-  joinRemoval(due: DueKey, nowMs: number): Batch;
+  joinRemoval(due: DueKey): Batch;
 }
 
 /** Keys removed by one proposal. */
@@ -35,7 +35,7 @@ export class ExpiryRemoval {
   tick(nowMs: number): void {
     if (nowMs < this.#nextMs || this.#proposed?.finished === false) return;
     const due = this.#host.dueKeys(REMOVALS_MAX);
-    for (const key of due) this.#proposed = this.#host.joinRemoval(key, nowMs);
+    for (const key of due) this.#proposed = this.#host.joinRemoval(key);
     this.#nextMs = due.length === REMOVALS_MAX ? nowMs : nowMs + INTERVAL_MS;
   }
 }

@@ -7,15 +7,19 @@ import { assert, Ring } from "../base/mod.ts";
 import type { Request, TransactionItem } from "../machine/mod.ts";
 import type { Batch } from "./batch.ts";
 import type { Lane, OperationFailure, ReplyTarget } from "./gateway.ts";
-import type { Operation, Query, ReadOperation, WriteOperation } from "./operation.ts";
+import type { Operation, Outcome, Query, ReadOperation, WriteOperation } from "./operation.ts";
 
 /** What a lane needs from the node. */
 export interface LaneHost {
+  /** Monotonic. */
+  nowMs(): number;
   /** Puts a write into the open batch, which it returns; undefined when it is too large for one. */
   joinBatch(operation: WriteOperation, fill: BatchFill): Batch | undefined;
   /** Why no write can be taken now. */
   readonly refusesWrites: string | undefined;
   openBatch(): Batch | undefined;
+  /** A copy of a request that the decoder will not change. */
+  keep(request: Request): Request;
   /** Runs `callback` in a later turn. */
   later(callback: () => void): void;
   /** Asks for a read index for this read. */
@@ -23,6 +27,11 @@ export interface LaneHost {
   /** Answers a read now, or arranges for it to be answered later and returns undefined. */
   runQuery(operation: ReadOperation): Operation["outcome"];
 }
+
+/** Reads in a row end after about this time (the clock is asked every eighth), so that other clients and heartbeats have their turn. */
+const SLICE_MS = 5;
+
+const UNHEARD: Outcome = { kind: "reply", reply: null };
 
 const TOO_LARGE: OperationFailure = {
   effect: "notApplied",
@@ -38,6 +47,7 @@ export class LaneQueue implements Lane {
   readonly #host: LaneHost;
   readonly #queue: Ring<Operation> = new Ring();
   #closed = false;
+  #drainsLater = false;
   /** The batch of the newest write. */
   #writeBatch: Batch | undefined;
 
@@ -54,7 +64,7 @@ export class LaneQueue implements Lane {
   }
 
   read(db: number, request: Request, target: ReplyTarget): void {
-    this.#joinRead({ kind: "one", db, request: request.copy() }, target);
+    this.#joinRead({ kind: "one", db, request: this.#host.keep(request) }, target);
   }
 
   transaction(items: readonly TransactionItem[], writes: boolean, target: ReplyTarget): void {
@@ -100,19 +110,45 @@ export class LaneQueue implements Lane {
     if (batch === undefined) this.#host.joinReadRound(operation);
   }
 
-  /** Answers from the head on what can be answered; `applying` is the batch being applied. */
+  /**
+   * Answers from the head on what can be answered; `applying` is the batch being applied. Many long
+   * reads take several turns.
+   */
   drain(applying?: Batch): void {
-    for (;;) {
+    let endMs: number | undefined;
+    for (let ran = 0;;) {
       const head = this.#queue.peek();
       if (head === undefined) return;
       if (head.outcome === undefined && head.kind === "read") {
-        const rides = applying !== undefined && head.batch === applying;
-        if (rides || head.readableAtMs !== undefined) head.outcome = this.#host.runQuery(head);
+        if (applying !== undefined && head.batch === applying) head.readableAtMs ??= 0;
+        if (head.readableAtMs !== undefined) {
+          if ((++ran & 7) === 0) {
+            const nowMs = this.#host.nowMs();
+            endMs ??= nowMs + SLICE_MS;
+            if (nowMs > endMs) return this.#drainLater();
+          }
+          head.outcome = this.#run(head);
+        }
       }
       if (head.outcome === undefined) return;
       this.#queue.shift();
       this.#answer(head);
     }
+  }
+
+  /** Later is as good: whatever comes between is no write of this lane. */
+  #drainLater(): void {
+    if (this.#drainsLater) return;
+    this.#drainsLater = true;
+    this.#host.later(() => {
+      this.#drainsLater = false;
+      this.drain();
+    });
+  }
+
+  /** Nobody hears the answer of a closed lane, and large ones are work. */
+  #run(read: ReadOperation): Outcome | undefined {
+    return this.#closed ? UNHEARD : this.#host.runQuery(read);
   }
 
   /** Answers everything before `write`, which is about to be applied: all of it is reads. */
@@ -127,7 +163,7 @@ export class LaneQueue implements Lane {
         );
         // It runs at this place of the log, whatever a leader's clock said.
         head.readableAtMs = undefined;
-        head.outcome = this.#host.runQuery(head);
+        head.outcome = this.#run(head);
         assert(head.outcome !== undefined, "Cannot put off a read behind a write that is applied");
       }
       this.#queue.shift();

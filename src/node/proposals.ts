@@ -18,8 +18,10 @@ export interface BatchRoute {
    * when there is no leader to hand it to or it takes nothing now.
    */
   submit(batch: Batch): boolean;
-  /** Whether another batch may leave while so many of this node's are on their way. */
-  mayCut(batchesInFlight: number): boolean;
+  /** Whether `next` may leave while so many of this node's batches are on their way. */
+  mayCut(next: Batch, batchesInFlight: number): boolean;
+  /** Monotonic. */
+  nowMs(): number;
 }
 
 export interface ProposalLimits {
@@ -87,11 +89,11 @@ export class Proposals implements BatchObserver {
   }
 
   /** Adds a client's write to the open batch; undefined when no batch may be so large. */
-  join(operation: WriteOperation, fill: BatchFill, nowMs: number): Batch | undefined {
+  join(operation: WriteOperation, fill: BatchFill): Batch | undefined {
     const bytes = fillBytes(fill);
     if (bytes > this.#limits.entryBytesMax) return undefined;
     if (bytes >= this.#limits.batchBytesMax) this.#newest = undefined;
-    const batch = this.#newestAt(nowMs);
+    const batch = this.#newestOrNew();
     const builder = batch.builder!;
     const before = builder.bytes;
     if (fill.kind === "command") builder.command(fill.db, fill.request);
@@ -101,25 +103,25 @@ export class Proposals implements BatchObserver {
   }
 
   /** Adds a place in the log at which `operation` can be answered, and moves the log's time on. */
-  joinMark(operation: ReadOperation, nowMs: number): void {
-    const batch = this.#newestAt(nowMs);
+  joinMark(operation: ReadOperation): void {
+    const batch = this.#newestOrNew();
     const before = batch.bytes;
     batch.builder!.mark();
     this.#joined(batch, operation, before);
   }
 
   /** Adds the removal of a key whose deadline has passed by the leader's clock. */
-  joinRemoval(db: number, key: string, nowMs: number): Batch {
-    const batch = this.#newestAt(nowMs);
+  joinRemoval(db: number, key: string): Batch {
+    const batch = this.#newestOrNew();
     const before = batch.bytes;
     batch.builder!.removeExpired(db, key);
     this.#joined(batch, undefined, before);
     return batch;
   }
 
-  #newestAt(nowMs: number): Batch {
+  #newestOrNew(): Batch {
     if (this.#newest === undefined) {
-      this.#newest = new Batch(nowMs);
+      this.#newest = new Batch(this.#route.nowMs());
       this.#bytes += this.#newest.bytes;
       this.#open.push(this.#newest);
     }
@@ -132,12 +134,18 @@ export class Proposals implements BatchObserver {
     if (batch.bytes >= this.#limits.batchBytesMax) this.#newest = undefined;
   }
 
-  /** Seals and sends what may go now; called once a turn and whenever the disk becomes free. */
+  /** Whether the newest operation changes anything: else the end of what it waits for will. */
+  mayAdvance(): boolean {
+    const batch = this.#open.peek();
+    return batch !== undefined && this.#route.mayCut(batch, this.#inFlight.length);
+  }
+
+  /** Seals and sends what may go now; called once a turn. */
   advance(nowMs: number): void {
     this.#submitUnsent(nowMs);
     while (this.#open.length > 0) {
-      if (!this.#route.mayCut(this.#inFlight.length)) return;
       const batch = this.#open.peek()!;
+      if (!this.#route.mayCut(batch, this.#inFlight.length)) return;
       batch.seal({ ...this.#origin, sequence: this.#lastSequence + 1 });
       this.#lastSequence++;
       this.#open.shift();

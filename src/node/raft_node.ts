@@ -5,7 +5,14 @@
  */
 
 import { type LogIndex, NodeId } from "../base/mod.ts";
-import { Machine, readBatchHeader, stampBatch, TIME_BEHIND } from "../machine/mod.ts";
+import {
+  Machine,
+  readBatchHeader,
+  type Request,
+  RequestKeeper,
+  stampBatch,
+  TIME_BEHIND,
+} from "../machine/mod.ts";
 import type { Timer } from "../platform/mod.ts";
 import {
   type ForwardedBatch,
@@ -35,10 +42,12 @@ import { describeNode } from "./view.ts";
 /** Above the first, clients are asked to wait; below the second, they go on. */
 const SATURATED_BYTES = 64 << 20;
 const RELIEVED_BYTES = 32 << 20;
-/** Batches of a leader's own clients on their way: one is synced while others replicate. */
-const LEADER_BATCHES_MAX = 64;
-/** Batches of a follower's own clients on their way to the leader. */
-const FOLLOWER_BATCHES_MAX = 2;
+/** Batches of this node's clients on their way. */
+const BATCHES_MAX = 64;
+/** A batch of this size goes while others are on their way. */
+const BATCH_BYTES_LARGE = 64 << 10;
+/** So does one that has waited so long. */
+const BATCH_WAIT_MS = 2;
 /** Timers are no finer than this. */
 const TICK_MS_MIN = 2;
 /** How often a write is tried again on a full disk. */
@@ -66,11 +75,13 @@ export class RaftNode
   readonly #leaderWatch: LeaderWatch;
   readonly #removal: ExpiryRemoval;
   readonly #leaderClock: LeaderClock;
+  readonly #keeper = new RequestKeeper();
   readonly #relief: (() => void)[] = [];
   readonly #startedAtMs: number;
   readonly #tickMs: number;
   #timer: Timer | undefined;
   #turnScheduled = false;
+  #turnSoon = false;
   #saturated = false;
   #running = false;
   #failed = false;
@@ -165,11 +176,22 @@ export class RaftNode
 
   // ——— The turn ———
 
+  /** A turn after the input of this one: what clients send at the same time goes together. */
   #schedule(): void {
     if (this.#turnScheduled) return;
     this.#turnScheduled = true;
     this.options.clock.setImmediate(() => {
       this.#turnScheduled = false;
+      this.#turn();
+    });
+  }
+
+  /** What peers and the disk say is acted on before anything else is read. */
+  #soon(): void {
+    if (this.#turnSoon) return;
+    this.#turnSoon = true;
+    queueMicrotask(() => {
+      this.#turnSoon = false;
       this.#turn();
     });
   }
@@ -226,7 +248,7 @@ export class RaftNode
     if (this.#disk.noteWritten()) this.options.logger.info("the disk has room again");
     for (const message of messages) this.#send(message);
     this.raft.step({ kind: "persisted", number });
-    this.#schedule();
+    this.#soon();
   }
 
   /** A full disk is waited for (architecture D9); the storage itself has reported all the rest. */
@@ -260,7 +282,7 @@ export class RaftNode
     this.#tellTime();
     if (message.kind === "forwardedBatch") this.#onForwardedBatch(message);
     else this.raft.step({ kind: "message", message });
-    this.#schedule();
+    this.#soon();
   }
 
   /** A follower's batch; dropped when this node cannot take it: its origin sends it again. */
@@ -274,12 +296,12 @@ export class RaftNode
       });
       return;
     }
-    this.#propose(message.record);
+    this.#propose(message.record, message.from);
   }
 
-  #propose(record: Uint8Array): boolean {
+  #propose(record: Uint8Array, awaitedBy?: NodeId): boolean {
     stampBatch(record, RECORD_HEADER_BYTES, this.#leaderClock.read());
-    const result = this.raft.step({ kind: "propose", entryKind: "command", record });
+    const result = this.raft.step({ kind: "propose", entryKind: "command", record, awaitedBy });
     return result.kind === "proposed";
   }
 
@@ -309,7 +331,7 @@ export class RaftNode
 
   /** The core takes the time from ticks: once a turn, before the first event of it. */
   #tellTime(): void {
-    if (!this.#turnScheduled) this.raft.step({ kind: "tick", nowMs: this.options.clock.nowMs() });
+    if (!this.#turnSoon) this.raft.step({ kind: "tick", nowMs: this.options.clock.nowMs() });
   }
 
   #tick(): void {
@@ -365,8 +387,8 @@ export class RaftNode
     return this.machine.keyspace.dueKeys(this.#leaderClock.read(), limit);
   }
 
-  joinRemoval({ db, key }: DueKey, nowMs: number): Batch {
-    return this.#proposals.joinRemoval(db, key, nowMs);
+  joinRemoval({ db, key }: DueKey): Batch {
+    return this.#proposals.joinRemoval(db, key);
   }
 
   // ——— Proposals and reads on their way to the leader ———
@@ -389,11 +411,13 @@ export class RaftNode
     });
   }
 
-  mayCut(batchesInFlight: number): boolean {
-    if (this.raft.role === "leader") {
-      return batchesInFlight < LEADER_BATCHES_MAX && !this.#persist.busy;
-    }
-    return this.raft.leaderId !== undefined && batchesInFlight < FOLLOWER_BATCHES_MAX;
+  mayCut(next: Batch, batchesInFlight: number): boolean {
+    if (this.raft.leaderId === undefined || batchesInFlight >= BATCHES_MAX) return false;
+    if (this.raft.role === "leader" && this.#persist.busy) return false;
+    // Few large batches cost less than many small ones: a small one waits for those before it, but
+    // not for long where links or disks are slow.
+    return batchesInFlight === 0 || next.bytes >= BATCH_BYTES_LARGE ||
+      this.options.clock.nowMs() - next.openedAtMs >= BATCH_WAIT_MS;
   }
 
   ask(readId: number): boolean {
@@ -461,6 +485,14 @@ export class RaftNode
     return new LaneQueue(this);
   }
 
+  nowMs(): number {
+    return this.options.clock.nowMs();
+  }
+
+  keep(request: Request): Request {
+    return this.#keeper.keep(request);
+  }
+
   later(callback: () => void): void {
     this.options.clock.setImmediate(callback);
   }
@@ -474,8 +506,8 @@ export class RaftNode
   }
 
   joinBatch(operation: WriteOperation, fill: BatchFill): Batch | undefined {
-    this.#schedule();
-    const batch = this.#proposals.join(operation, fill, this.options.clock.nowMs());
+    const batch = this.#proposals.join(operation, fill);
+    if (!this.#turnScheduled && this.#proposals.mayAdvance()) this.#schedule();
     if (this.#proposals.bytes > SATURATED_BYTES) this.#saturated = true;
     return batch;
   }
@@ -485,8 +517,7 @@ export class RaftNode
   }
 
   joinReadRound(operation: ReadOperation): void {
-    this.#schedule();
-    this.#reads.join(operation, this.options.clock.nowMs());
+    if (this.#reads.join(operation)) this.#schedule();
   }
 
   runQuery(operation: ReadOperation): Outcome | undefined {
@@ -498,7 +529,7 @@ export class RaftNode
     if (reply !== TIME_BEHIND) return { kind: "reply", reply };
     operation.readableAtMs = undefined;
     this.#schedule();
-    this.#proposals.joinMark(operation, this.options.clock.nowMs());
+    this.#proposals.joinMark(operation);
     return undefined;
   }
 

@@ -21,6 +21,8 @@ export interface ReadRoute {
   /** Asks the core for a read index; false when there is no leader to ask. */
   ask(readId: number): boolean;
   readonly appliedIndex: number;
+  /** Monotonic. */
+  nowMs(): number;
 }
 
 export interface ReadLimits {
@@ -30,7 +32,7 @@ export interface ReadLimits {
 }
 
 /** Groups asked for and not confirmed; the reads that come meanwhile share the next group. */
-const GROUPS_ASKED_MAX = 2;
+const GROUPS_ASKED_MAX = 1;
 
 const READ_IDS_PER_PROCESS = 2 ** 32;
 
@@ -62,13 +64,21 @@ export class Reads {
     return this.#pending;
   }
 
-  join(operation: ReadOperation, nowMs: number): void {
-    this.#next ??= { operations: [], openedAtMs: nowMs, askedAtMs: 0, index: 0, clockMs: 0 };
+  /** Adds a read; true when a turn should follow, false when what it waits for will bring one. */
+  join(operation: ReadOperation): boolean {
+    this.#next ??= {
+      operations: [],
+      openedAtMs: this.#route.nowMs(),
+      askedAtMs: 0,
+      index: 0,
+      clockMs: 0,
+    };
     this.#next.operations.push(operation);
     this.#pending++;
+    return this.#asked.size < GROUPS_ASKED_MAX;
   }
 
-  /** Asks for the reads of this turn; called once a turn and after each confirmation. */
+  /** Asks for the reads that have come; called once a turn. */
   advance(nowMs: number): void {
     const group = this.#next;
     if (group === undefined || this.#asked.size >= GROUPS_ASKED_MAX) return;

@@ -28,7 +28,7 @@ export function handleAppendEntries(state: RaftState, message: AppendEntriesArg)
   const matched = message.prev.index + message.entries.length;
   if (matched > role.matchedIndex) role.matchedIndex = matched as LogIndex;
   role.ackDue = true;
-  log.commitTo(Math.min(message.commitIndex, role.matchedIndex) as LogIndex);
+  learnCommit(state, role, message.commitIndex);
   return DONE;
 }
 
@@ -46,6 +46,12 @@ export function handleHeartbeat(state: RaftState, message: HeartbeatArg): StepRe
   send(state, reply);
   if (role.pendingReads.length > 0) resendReads(state, role, message.from);
   return DONE;
+}
+
+/** The leader has committed up to `index`; so has this node, as far as its log is the leader's. */
+export function learnCommit(state: RaftState, role: FollowerRole, index: LogIndex): void {
+  if (index > role.leaderCommitIndex) role.leaderCommitIndex = index;
+  state.log.commitTo(Math.min(role.leaderCommitIndex, role.matchedIndex) as LogIndex);
 }
 
 /** Puts the acknowledgement of everything matched so far into the `Ready` that makes it true. */

@@ -18,6 +18,7 @@ export function handlePropose(
   state: RaftState,
   entryKind: EntryKind,
   record: Uint8Array,
+  awaitedBy: NodeId | undefined,
 ): StepResult {
   const role = state.role;
   const { log, limits } = state;
@@ -30,6 +31,10 @@ export function handlePropose(
   const entry = sealEntry(record, entryKind, state.term, (log.last.index + 1) as LogIndex);
   log.append(entry);
   state.flushDue = true;
+  if (awaitedBy !== undefined) {
+    const progress = role.peers.find(({ peer }) => peer === awaitedBy);
+    if (progress !== undefined) progress.awaitedIndex = entry.index;
+  }
   return { kind: "proposed", id: log.last };
 }
 

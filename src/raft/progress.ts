@@ -32,6 +32,8 @@ export interface Progress extends PeerProgress {
   movedMs: number;
   /** The highest commit index that was sent and is covered by what was sent with it. */
   commitSent: LogIndex;
+  /** The newest entry that clients of this follower wait for. */
+  awaitedIndex: LogIndex;
   /** The newest round of reads that it has answered. */
   readRound: number;
   /** First index of the fetch that is outstanding; 0 for none. */
@@ -57,6 +59,7 @@ export function newProgress(
     probeSent: false,
     movedMs: nowMs,
     commitSent: 0 as LogIndex,
+    awaitedIndex: 0 as LogIndex,
     readRound: 0,
     fetchFirst: 0,
     nudge: false,
@@ -89,4 +92,10 @@ export function maybeAdvance(progress: Progress, index: LogIndex, nowMs: number)
   }
   progress.inflight.freeUpTo(index);
   return advanced;
+}
+
+/** Whether clients of this follower wait to hear of what is committed up to `commitIndex`. */
+export function awaitsCommit(progress: Progress, commitIndex: LogIndex): boolean {
+  return progress.awaitedIndex > progress.commitSent &&
+    Math.min(progress.matchIndex, commitIndex) > progress.commitSent;
 }

@@ -7,6 +7,7 @@
  */
 
 import type { LogIndex, NodeId } from "../base/mod.ts";
+import { learnCommit } from "./follower.ts";
 import type { HeartbeatArg, ReadIndexArg, ReadIndexReply } from "./message.ts";
 import { send } from "./outbox.ts";
 import type { Progress } from "./progress.ts";
@@ -44,6 +45,10 @@ export function handleReadIndexReply(state: RaftState, message: ReadIndexReply):
     role.pendingReads.splice(at, 1);
     const { readId, index, clockMs } = message;
     state.outbox.reads.push({ readId, index, clockMs });
+  }
+  if (message.index !== undefined && message.from === role.leaderId) {
+    // Reads wait for this index: without it they would wait for the next append or heartbeat.
+    learnCommit(state, role, message.index);
   }
   if (message.index === undefined && message.from === role.leaderId) {
     // Within a term only a leader that stepped down answers so: stop asking it.

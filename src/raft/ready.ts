@@ -26,8 +26,17 @@ export type RaftEvent =
   | { readonly kind: "message"; readonly message: RaftMessage }
   /** Monotonic time in ms. The core's only clock; expected at least every `heartbeatMs` / 4. */
   | { readonly kind: "tick"; readonly nowMs: number }
-  /** Leader only: `record` has its payload behind `RECORD_HEADER_BYTES`; the core owns it now. */
-  | { readonly kind: "propose"; readonly entryKind: EntryKind; readonly record: Uint8Array }
+  /**
+   * Leader only: `record` has its payload behind `RECORD_HEADER_BYTES`; the core owns it now.
+   * `awaitedBy` is a follower whose clients wait for the entry: it hears of the commit at once, the
+   * others with the next append or heartbeat.
+   */
+  | {
+    readonly kind: "propose";
+    readonly entryKind: EntryKind;
+    readonly record: Uint8Array;
+    readonly awaitedBy?: NodeId | undefined;
+  }
   /** Asks for a read index; `readId` is fresh and rising. Comes back in `Ready.reads`. */
   | { readonly kind: "read"; readonly readId: number }
   /** What `Ready` number `number`, and all before it, asked to persist is durable. */

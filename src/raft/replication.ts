@@ -7,7 +7,7 @@ import type { LogIndex } from "../base/mod.ts";
 import type { EntryId, LogEntry } from "./log_entry.ts";
 import type { AppendEntriesArg } from "./message.ts";
 import { send } from "./outbox.ts";
-import type { Progress } from "./progress.ts";
+import { awaitsCommit, type Progress } from "./progress.ts";
 import { maybeStartRound, sendHeartbeat } from "./read_index.ts";
 import type { LeaderRole, RaftState } from "./state.ts";
 import { maybeSendTimeoutNow } from "./transfer.ts";
@@ -22,8 +22,7 @@ export function flushLeader(state: RaftState, role: LeaderRole): void {
   const commitIndex = state.log.commitIndex;
   for (const progress of role.peers) {
     sendAppends(state, progress);
-    // Clients of a follower wait for its commit index: it is told at once.
-    if (Math.min(progress.matchIndex, commitIndex) > progress.commitSent) {
+    if (awaitsCommit(progress, commitIndex)) {
       sendHeartbeat(state, progress, 0, false);
     }
   }
@@ -34,7 +33,7 @@ export function flushLeader(state: RaftState, role: LeaderRole): void {
 export function wantsFlush(state: RaftState, progress: Progress): boolean {
   return progress.nudge || progress.nextIndex <= state.log.last.index ||
     (progress.state === "probe" && !progress.probeSent) ||
-    Math.min(progress.matchIndex, state.log.commitIndex) > progress.commitSent;
+    awaitsCommit(progress, state.log.commitIndex);
 }
 
 /** Raises the commit index to what a majority has on disk, if that is an entry of this term. */

@@ -31,6 +31,7 @@ export function becomeFollower(
     kind: isVoter(state) ? "follower" : "learner",
     leaderId,
     matchedIndex: 0 as LogIndex,
+    leaderCommitIndex: 0 as LogIndex,
     ackDue: false,
     pendingReads: [],
   };

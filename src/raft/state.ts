@@ -23,6 +23,8 @@ export interface FollowerRole {
   leaderId: NodeId | undefined;
   /** The last index known to equal the log of this term's leader; 0 before its first append. */
   matchedIndex: LogIndex;
+  /** What this term's leader has said to be committed; may be beyond what is here. */
+  leaderCommitIndex: LogIndex;
   /** The next `Ready` acknowledges `matchedIndex`. */
   ackDue: boolean;
   /** Oldest first. */
@@ -154,6 +156,7 @@ export function newState(options: RaftOptions): RaftState {
       kind: isVoter ? "follower" : "learner",
       leaderId: undefined,
       matchedIndex: 0 as LogIndex,
+      leaderCommitIndex: 0 as LogIndex,
       ackDue: false,
       pendingReads: [],
     },

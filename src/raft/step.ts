@@ -38,7 +38,7 @@ export function stepEvent(state: RaftState, event: RaftEvent): StepResult {
     case "tick":
       return stepTick(state, event.nowMs);
     case "propose":
-      return handlePropose(state, event.entryKind, event.record);
+      return handlePropose(state, event.entryKind, event.record, event.awaitedBy);
     case "read":
       return handleRead(state, event.readId);
     case "persisted":

@@ -5,3 +5,4 @@ export * from "./decoder.ts";
 export * from "./encode.ts";
 export * from "./reply.ts";
 export * from "./request.ts";
+export * from "./request_keeper.ts";

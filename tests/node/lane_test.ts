@@ -11,6 +11,14 @@ class BehindHost implements LaneHost {
   readonly writes: WriteOperation[] = [];
   readonly refusesWrites = undefined;
 
+  nowMs(): number {
+    return 0;
+  }
+
+  keep(request: Request): Request {
+    return request.copy();
+  }
+
   later(callback: () => void): void {
     callback();
   }

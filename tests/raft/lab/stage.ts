@@ -62,10 +62,11 @@ export function makeRaft(overrides: {
   return new Raft(options);
 }
 
-export function propose(raft: Raft, text: string | Uint8Array) {
+export function propose(raft: Raft, text: string | Uint8Array, awaitedBy?: NodeId) {
   const payload = typeof text === "string" ? new TextEncoder().encode(text) : text;
   return raft.step({
     kind: "propose",
+    awaitedBy,
     entryKind: "command",
     record: recordWithPayload(payload),
   });

@@ -5,14 +5,7 @@
  */
 
 import { type LogIndex, NodeId } from "../base/mod.ts";
-import {
-  Machine,
-  readBatchHeader,
-  type Request,
-  RequestKeeper,
-  stampBatch,
-  TIME_BEHIND,
-} from "../machine/mod.ts";
+import { Machine, readBatchHeader, stampBatch } from "../machine/mod.ts";
 import type { Timer } from "../platform/mod.ts";
 import {
   type ForwardedBatch,
@@ -26,22 +19,18 @@ import { StorageError } from "../storage/mod.ts";
 import type { NodeActions, TransferOutcome } from "./actions.ts";
 import { Applier, type ApplySource, type ApplyTarget } from "./applier.ts";
 import type { Batch } from "./batch.ts";
+import { Clients } from "./clients.ts";
 import { DiskHealth } from "./disk_health.ts";
 import { type DueKey, ExpiryRemoval, type RemovalHost } from "./expiry_removal.ts";
 import type { Gateway, Lane, NodeView } from "./gateway.ts";
-import { type BatchFill, type LaneHost, LaneQueue } from "./lane.ts";
 import { LeaderClock } from "./leader_clock.ts";
 import { LeaderWatch } from "./leader_watch.ts";
 import type { FatalReason, RaftNodeOptions } from "./options.ts";
-import type { Outcome, ReadOperation, WriteOperation } from "./operation.ts";
 import { type PersistHandler, PersistQueue } from "./persist_queue.ts";
 import { type BatchRoute, Proposals } from "./proposals.ts";
 import { type ReadRoute, Reads } from "./reads.ts";
 import { describeNode } from "./view.ts";
 
-/** Above the first, clients are asked to wait; below the second, they go on. */
-const SATURATED_BYTES = 64 << 20;
-const RELIEVED_BYTES = 32 << 20;
 /** Batches of this node's clients on their way. */
 const BATCHES_MAX = 64;
 /** A batch of this size goes while others are on their way. */
@@ -57,7 +46,6 @@ export class RaftNode
   implements
     Gateway,
     NodeActions,
-    LaneHost,
     BatchRoute,
     ReadRoute,
     PersistHandler,
@@ -75,14 +63,12 @@ export class RaftNode
   readonly #leaderWatch: LeaderWatch;
   readonly #removal: ExpiryRemoval;
   readonly #leaderClock: LeaderClock;
-  readonly #keeper = new RequestKeeper();
-  readonly #relief: (() => void)[] = [];
+  readonly #clients: Clients;
   readonly #startedAtMs: number;
   readonly #tickMs: number;
   #timer: Timer | undefined;
   #turnScheduled = false;
   #turnSoon = false;
-  #saturated = false;
   #running = false;
   #failed = false;
 
@@ -108,6 +94,14 @@ export class RaftNode
     const origin = { origin: options.id, incarnation: options.incarnation };
     this.#proposals = new Proposals(this, origin, options.proposalLimits, options.observer);
     this.#reads = new Reads(this, options.incarnation, options.readLimits, options.observer);
+    this.#clients = new Clients({
+      clock,
+      machine: this.machine,
+      proposals: this.#proposals,
+      reads: this.#reads,
+      schedule: () => this.#schedule(),
+      refusesWrites: () => this.#whyNoWrites(),
+    });
     this.#persist = new PersistQueue(storage, this, nowMs);
     this.#applier = new Applier(this, this, nowMs);
     this.#disk = new DiskHealth(options.diskLimits);
@@ -461,10 +455,7 @@ export class RaftNode
   onApplied(index: LogIndex): void {
     this.raft.step({ kind: "applied", index });
     this.#reads.applied();
-    if (this.#saturated && this.#proposals.bytes < RELIEVED_BYTES) {
-      this.#saturated = false;
-      for (const callback of this.#relief) callback();
-    }
+    this.#clients.relieve();
     if (this.#proposals.operations > 0) this.#schedule();
   }
 
@@ -482,63 +473,27 @@ export class RaftNode
   // ——— Clients ———
 
   openLane(): Lane {
-    return new LaneQueue(this);
+    return this.#clients.openLane();
+  }
+
+  get saturated(): boolean {
+    return this.#clients.saturated;
+  }
+
+  onRelief(callback: () => void): void {
+    this.#clients.onRelief(callback);
   }
 
   nowMs(): number {
     return this.options.clock.nowMs();
   }
 
-  keep(request: Request): Request {
-    return this.#keeper.keep(request);
-  }
-
-  later(callback: () => void): void {
-    this.options.clock.setImmediate(callback);
-  }
-
   /** With a full disk and nobody else to lead, a write could only wait in vain. */
-  get refusesWrites(): string | undefined {
-    const alone = this.raft.leaderId === undefined || this.raft.leaderId === this.options.id;
-    return this.#disk.isFull && alone
-      ? "the disk is full; free some space, the node goes on by itself"
-      : undefined;
-  }
-
-  joinBatch(operation: WriteOperation, fill: BatchFill): Batch | undefined {
-    const batch = this.#proposals.join(operation, fill);
-    if (!this.#turnScheduled && this.#proposals.mayAdvance()) this.#schedule();
-    if (this.#proposals.bytes > SATURATED_BYTES) this.#saturated = true;
-    return batch;
-  }
-
-  openBatch(): Batch | undefined {
-    return this.#proposals.newest;
-  }
-
-  joinReadRound(operation: ReadOperation): void {
-    if (this.#reads.join(operation)) this.#schedule();
-  }
-
-  runQuery(operation: ReadOperation): Outcome | undefined {
-    const { query } = operation;
-    const atMs = operation.readableAtMs ?? 0;
-    const reply = query.kind === "one"
-      ? this.machine.query(query.db, query.request, atMs)
-      : this.machine.queryAll(query.items, atMs);
-    if (reply !== TIME_BEHIND) return { kind: "reply", reply };
-    operation.readableAtMs = undefined;
-    this.#schedule();
-    this.#proposals.joinMark(operation);
-    return undefined;
-  }
-
-  get saturated(): boolean {
-    return this.#saturated;
-  }
-
-  onRelief(callback: () => void): void {
-    this.#relief.push(callback);
+  #whyNoWrites(): string | undefined {
+    if (!this.#disk.isFull) return undefined;
+    const { leaderId } = this.raft;
+    const alone = leaderId === undefined || leaderId === this.options.id;
+    return alone ? "the disk is full; free some space, the node goes on by itself" : undefined;
   }
 
   // ——— Operators ———

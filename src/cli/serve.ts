@@ -184,12 +184,18 @@ class Serving {
 
   async #listenForClients(node: RaftNode): Promise<void> {
     const { settings } = this.#loaded;
+    const { connectionsMax } = this.#platform.process;
+    if (connectionsMax < settings.redis.maxClients) {
+      this.#logger.warn("fewer clients fit than redis.max-clients says; raise ulimit -n", {
+        maxClients: connectionsMax,
+      });
+    }
     const server = new RedisServer({
       platform: this.#platform,
       gateway: node,
       logger: this.#logger,
       commands: DATA_COMMANDS.commands,
-      settings: redisSettingsOf(settings, this.#secrets),
+      settings: redisSettingsOf(settings, this.#secrets, connectionsMax),
       version: VERSION,
     });
     await listening("redis.listen", settings.redis.listen, () => server.listen());

@@ -130,13 +130,18 @@ export function nodeLimitsOf(
   };
 }
 
-export function redisSettingsOf({ redis }: Settings, secrets: Secrets): RedisSettings {
+/** `connectionsMax` is what the process can have open: clients beyond it would find no descriptor. */
+export function redisSettingsOf(
+  { redis }: Settings,
+  secrets: Secrets,
+  connectionsMax: number,
+): RedisSettings {
   return {
     hostname: redis.listen.hostname,
     port: redis.listen.port,
     password: secrets.redisPassword,
     protectedMode: redis.protectedMode,
-    maxClients: redis.maxClients,
+    maxClients: Math.min(redis.maxClients, connectionsMax),
     follower: redis.follower,
     bulkBytesMax: redis.bulkBytesMax,
     queryBytesMax: redis.queryBytesMax,

@@ -212,6 +212,8 @@ export interface Process {
   memory(): MemoryUse;
   /** Seconds of processor time, user and system, since the start. */
   cpuSeconds(): number;
+  /** Connections that fit beside the process's own files; Infinity where the limit is not known. */
+  readonly connectionsMax: number;
   randomBytes(length: number): Uint8Array;
   /** HMAC-SHA-256, for the peer handshake. */
   hmacSha256(key: Uint8Array, data: Uint8Array): Uint8Array;

@@ -1,5 +1,6 @@
 /** The process on Deno: signals, standard streams, children, memory and randomness. */
 
+import { connectionsMax } from "../descriptors.ts";
 import { createHmac, randomBytes } from "node:crypto";
 import { release } from "node:os";
 import process from "node:process";
@@ -35,6 +36,7 @@ export function denoProcess(): Process {
     writeStdout: (bytes) => stdout.write(bytes),
     writeStderr: (bytes) => stderr.write(bytes),
     memory,
+    connectionsMax: connectionsMax(),
     cpuSeconds() {
       const { user, system } = process.cpuUsage();
       return (user + system) / 1e6;

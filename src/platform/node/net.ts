@@ -1,9 +1,11 @@
 /**
  * TCP on `node:net`: a listener that survives errors of `accept`, and connections. Without free
- * descriptors Bun leaves new connections in the queue and tells nobody, so `onError` stays silent.
+ * descriptors Bun tells nobody and asks again without a pause, a whole core's worth; so connections
+ * are turned away while some descriptors are left.
  */
 
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { connectionsMax } from "../descriptors.ts";
 import { codeOf, toPlatformError } from "../errors.ts";
 import type { Connection, Listener, Net } from "../ports.ts";
 import { PlatformError } from "../ports.ts";
@@ -15,7 +17,13 @@ const BACKLOG = 511;
 export const nodeNet: Net = {
   listen(options) {
     const { hostname, port, onConnection, onError } = options;
+    const openMax = connectionsMax();
     const server = createServer({ noDelay: true, pauseOnConnect: true }, (socket) => {
+      if (!admit(socket, openMax)) {
+        const text = `Cannot accept a connection: ${accepted.open} are open, and the limit of ` +
+          "descriptors is near";
+        return onError(new PlatformError("EMFILE", text));
+      }
       const connection = makeConnection(socket);
       // As a microtask, so that what it throws is uncaught: Deno's `node:net` swallows it here.
       if (connection !== undefined) queueMicrotask(() => onConnection(connection));
@@ -55,6 +63,19 @@ export const nodeNet: Net = {
     });
   },
 };
+
+/** Accepted connections of the process, over all its listeners. */
+const accepted = { open: 0 };
+
+function admit(socket: Socket, openMax: number): boolean {
+  if (accepted.open >= openMax) {
+    socket.destroy();
+    return false;
+  }
+  accepted.open++;
+  socket.once("close", () => accepted.open--);
+  return true;
+}
 
 /** Nothing, when the peer reset the connection before it could be accepted. */
 function makeConnection(socket: Socket): NodeConnection | undefined {

@@ -1,5 +1,6 @@
 /** The process on `node:` modules: signals, standard streams, children, memory and randomness. */
 
+import { connectionsMax } from "../descriptors.ts";
 import { spawn as spawnChild } from "node:child_process";
 import { createHmac, randomBytes } from "node:crypto";
 import * as fs from "node:fs";
@@ -37,6 +38,7 @@ export function nodeProcess(): Process {
     writeStdout: (bytes) => stdout.write(bytes),
     writeStderr: (bytes) => stderr.write(bytes),
     memory,
+    connectionsMax: connectionsMax(),
     cpuSeconds() {
       const { user, system } = process.cpuUsage();
       return (user + system) / 1e6;

@@ -125,6 +125,11 @@ export interface ConnectionHandler {
   onData(bytes: Uint8Array): void;
   /** Everything that was flushed has reached the kernel. */
   onDrained?(): void;
+  /**
+   * The peer has sent all that it will, and may still read: answer what is pending, then `close`.
+   * Without this method the connection ends instead.
+   */
+  onEnd?(): void;
   /** Once, last: the peer closed, an error, or our own `close` or `destroy`. */
   onClosed(error: PlatformError | undefined): void;
 }

@@ -61,6 +61,7 @@ export class Session implements ConnectionHandler, ReplyTarget {
   #held: Request | undefined = undefined;
   #blocked: { readonly command: Command; readonly startedMs: number } | undefined = undefined;
   #onUnblocked: (() => void) | undefined = undefined;
+  #inputEnded = false;
   #closing = false;
   #destroyed = false;
   #closed = false;
@@ -93,6 +94,12 @@ export class Session implements ConnectionHandler, ReplyTarget {
     this.#serve();
   }
 
+  /** As with `printf … | nc`: what was asked is answered before the end. */
+  onEnd(): void {
+    this.#inputEnded = true;
+    if (!this.#closing && !this.#closed) this.#serve();
+  }
+
   onClosed(_error: PlatformError | undefined): void {
     this.#closed = true;
     this.#lane.close();
@@ -116,7 +123,8 @@ export class Session implements ConnectionHandler, ReplyTarget {
   #serve(): void {
     const more = this.#parse();
     this.#decoder.keep();
-    if (!more && !this.#paused) {
+    if (more && this.#inputEnded) this.closeAfterReplies();
+    else if (!more && !this.#paused) {
       this.#paused = true;
       this.connection.pause();
     } else if (more && this.#paused) {

@@ -300,3 +300,15 @@ Deno.test("draining answers what is pending, then closes", async () => {
     assert(refused, "the listener still accepts");
   });
 });
+
+Deno.test("a client that has sent all gets every answer before the end, as with printf and nc", async () => {
+  await withServer(async ({ connect, gateway }) => {
+    const client = await connect();
+    gateway.stalled = true;
+    await client.send(command("INCR", "n") + command("PING") + command("GET", "n"));
+    await client.endInput();
+    await waitUntil("two operations at the node", () => gateway.pending === 2);
+    gateway.resume();
+    assertEquals(await client.untilClosed(), ":1\r\n+PONG\r\n$1\r\n1\r\n");
+  });
+});

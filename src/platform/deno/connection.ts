@@ -22,6 +22,7 @@ export class DenoConnection implements Connection {
   #read: ReadBuffers | undefined = undefined;
   #handler: ConnectionHandler | undefined = undefined;
   #reading = false;
+  #inputEnded = false;
   #paused = false;
   #writing = false;
   #flushAgain = false;
@@ -66,7 +67,8 @@ export class DenoConnection implements Connection {
 
   resume(): void {
     this.#paused = false;
-    if (this.#read !== undefined && !this.#reading && !this.#closed) this.#readLoop();
+    const reads = this.#reading || this.#inputEnded;
+    if (this.#read !== undefined && !reads && !this.#closed) this.#readLoop();
   }
 
   close(): void {
@@ -96,7 +98,9 @@ export class DenoConnection implements Connection {
       }
       if (bytes === null) {
         this.#reading = false;
-        return this.#end(undefined);
+        this.#inputEnded = true;
+        if (handler.onEnd === undefined || this.#closing) return this.#end(undefined);
+        return handler.onEnd();
       }
       if (this.#closed || this.#closing) continue;
       handler.onData(bytes === buffer.length ? buffer : buffer.subarray(0, bytes));

@@ -53,7 +53,10 @@ export class NodeConnection implements Connection {
     this.#socket.on("data", (bytes: Uint8Array) => {
       if (!this.#closed && !this.#closing) handler.onData(bytes);
     });
-    this.#socket.on("end", () => this.#end(undefined));
+    this.#socket.on("end", () => {
+      if (handler.onEnd === undefined || this.#closing) this.#end(undefined);
+      else if (!this.#closed) handler.onEnd();
+    });
     if (this.#paused) this.#socket.pause();
     else this.#socket.resume();
   }

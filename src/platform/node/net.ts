@@ -11,6 +11,8 @@ import type { Connection, Listener, Net } from "../ports.ts";
 import { PlatformError } from "../ports.ts";
 import { NodeConnection } from "./connection.ts";
 
+/** A peer that has sent all may still read. */
+const ACCEPT_OPTIONS = { noDelay: true, pauseOnConnect: true, allowHalfOpen: true };
 /** As Redis and as Deno. */
 const BACKLOG = 511;
 
@@ -18,7 +20,7 @@ export const nodeNet: Net = {
   listen(options) {
     const { hostname, port, onConnection, onError } = options;
     const openMax = connectionsMax();
-    const server = createServer({ noDelay: true, pauseOnConnect: true }, (socket) => {
+    const server = createServer(ACCEPT_OPTIONS, (socket) => {
       if (!admit(socket, openMax)) {
         const text = `Cannot accept a connection: ${accepted.open} are open, and the limit of ` +
           "descriptors is near";

@@ -68,6 +68,8 @@ export class End {
   closes: (PlatformError | undefined)[] = [];
   dataAfterClose = 0;
   onData: ((bytes: Uint8Array) => void) | undefined;
+  /** Set before `start`: the peer's end of input is told apart from the end of the connection. */
+  onEnd: (() => void) | undefined;
 
   constructor(connection: Connection) {
     this.connection = connection;
@@ -82,6 +84,7 @@ export class End {
         this.onData?.(bytes);
       },
       onDrained: () => void this.drains++,
+      ...(this.onEnd === undefined ? {} : { onEnd: this.onEnd }),
       onClosed: (error) => void this.closes.push(error),
     });
     return this;

@@ -231,15 +231,37 @@ const endCases: readonly Case[] = [
     name: "a peer that closes its half is gone",
     run: ({ platform }) =>
       withRawPeer(platform, async (server, raw) => {
+        server.start();
         raw.end("last words");
         assertEquals(await server.closed(), undefined);
         assertEquals(server.text(), "last words");
       }),
   },
   {
+    name: "a peer that has sent all still reads, when the handler knows of ends",
+    run: ({ platform }) =>
+      withRawPeer(platform, async (server, raw) => {
+        let ends = 0;
+        server.onEnd = () => {
+          ends++;
+          server.send(new TextEncoder().encode("an answer"));
+          server.connection.close();
+        };
+        server.start();
+        let heard = "";
+        raw.setEncoding("utf8").on("data", (text) => heard += text);
+        raw.end("last words");
+        assertEquals(await server.closed(), undefined);
+        assertEquals(server.text(), "last words");
+        assertEquals(ends, 1);
+        await until("the answer", () => heard === "an answer");
+      }),
+  },
+  {
     name: "a reset ends the connection once, with a code",
     run: ({ platform }) =>
       withRawPeer(platform, async (server, raw) => {
+        server.start();
         raw.resetAndDestroy();
         const error = await server.closed();
         if (error !== undefined) assertEquals(error.code, "ECONNRESET");
@@ -249,6 +271,7 @@ const endCases: readonly Case[] = [
     name: "a reset under a pending write ends the connection once",
     run: ({ platform }) =>
       withRawPeer(platform, async (server, raw) => {
+        server.start();
         raw.pause();
         server.send(pattern(CLOGGING_BYTES));
         await sleep(30);
@@ -392,7 +415,7 @@ async function withRawPeer(
   raw.on("error", () => {});
   try {
     await until("connection", () => accepted.length === 1);
-    await run(new End(accepted[0]).start(), raw);
+    await run(new End(accepted[0]), raw);
   } finally {
     raw.destroy();
     listener.close();

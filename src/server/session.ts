@@ -4,6 +4,7 @@
  * about keys.
  */
 
+import { addressText } from "./address_text.ts";
 import { assert } from "../base/mod.ts";
 import type { Lane, OperationFailure, ReplyTarget, TransactionItem } from "../node/mod.ts";
 import type { Connection, ConnectionHandler, PlatformError } from "../platform/mod.ts";
@@ -108,7 +109,7 @@ export class Session implements ConnectionHandler, ReplyTarget {
     this.server.forget(this);
   }
 
-  /** Goes on after a pause of any kind, in a turn of its own. */
+  /** Goes on after a pause, in a turn of its own. */
   wake(): void {
     if (this.#continues || this.#closed) return;
     this.#continues = true;
@@ -419,9 +420,4 @@ export class Session implements ConnectionHandler, ReplyTarget {
   get localAddress(): string {
     return addressText(this.connection.localHostname, this.connection.localPort);
   }
-}
-
-/** `host:port`, an IPv6 address in brackets, as Redis prints peers. */
-function addressText(hostname: string, port: number): string {
-  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }

@@ -1,5 +1,6 @@
 /** Sizes and limits that generated commands seldom reach, each against a real Redis. */
 
+import { needs } from "../support/peers.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { startRealRedis } from "../support/redis_server.ts";
 import { parseReply } from "../support/resp_client.ts";
@@ -20,140 +21,159 @@ async function withTwin(run: (twin: Twin) => Promise<void>): Promise<void> {
 const range = (from: number, to: number) =>
   Array.from({ length: to - from + 1 }, (_, i) => from + i);
 
-Deno.test("encodings change where Redis's do, and never back", () =>
-  withTwin(async (twin) => {
-    for (const length of [1, 20, 21, 44, 45, 1024, 1025]) {
-      const key = `s${length}`;
-      await twin.run([["SET", key, "7".repeat(length)], ["OBJECT", "ENCODING", key]]);
-      await twin.run([["APPEND", key, ""], ["OBJECT", "ENCODING", key], ["STRLEN", key]]);
-    }
-    await twin.run([
-      ["SET", "i", "9223372036854775807"],
-      ["OBJECT", "ENCODING", "i"],
-      ["SET", "i", "9223372036854775808"],
-      ["OBJECT", "ENCODING", "i"],
-      ["SET", "i", "12"],
-      ["APPEND", "i", "3"],
-      ["OBJECT", "ENCODING", "i"],
-      ["INCR", "i"],
-      ["OBJECT", "ENCODING", "i"],
-      ["INCRBYFLOAT", "i", "1"],
-      ["OBJECT", "ENCODING", "i"],
-      ["OBJECT", "REFCOUNT", "i"],
-      ["SET", "i", "9999"],
-      ["OBJECT", "REFCOUNT", "i"],
-      ["SET", "i", "10000"],
-      ["OBJECT", "REFCOUNT", "i"],
-      ["SETRANGE", "new", "3", "x"],
-      ["OBJECT", "ENCODING", "new"],
-      ["COPY", "new", "copied"],
-      ["OBJECT", "ENCODING", "copied"],
-    ]);
-    await twin.run(range(1, 512).map((i) => ["HSET", "h", `f${i}`, `${i}`]));
-    await twin.run([
-      ["OBJECT", "ENCODING", "h"],
-      ["HGETALL", "h"],
-      ["HSET", "h", "f513", "x"],
-      ["OBJECT", "ENCODING", "h"],
-      ["HDEL", "h", ...range(2, 513).map((i) => `f${i}`)],
-      ["OBJECT", "ENCODING", "h"],
-      ["HSET", "h64", "f", "x".repeat(64)],
-      ["OBJECT", "ENCODING", "h64"],
-      ["HSET", "h65", "f", "x".repeat(65)],
-      ["OBJECT", "ENCODING", "h65"],
-      ["HSET", "hf65", "f".repeat(65), "1"],
-      ["OBJECT", "ENCODING", "hf65"],
-      ["HINCRBYFLOAT", "hfloat", "f", "1e100"],
-      ["OBJECT", "ENCODING", "hfloat"],
-      ["COPY", "h65", "hcopy"],
-      ["HDEL", "hcopy", "none"],
-      ["OBJECT", "ENCODING", "hcopy"],
-    ]);
-  }));
-
-Deno.test("offsets and counts at the edges of 31, 32, 53 and 63 bits", () =>
-  withTwin(async (twin) => {
-    const edges = [
-      "536870911",
-      "536870912",
-      "2147483647",
-      "2147483648",
-      "4294967295",
-      "4294967296",
-      "9007199254740993",
-      "9223372036854775807",
-      "9223372036854775808",
-      "-2147483649",
-      "-9223372036854775808",
-    ];
-    await twin.run([["SET", "k", "hello"], ["HSET", "h", "f", "v"]]);
-    for (const edge of edges) {
+Deno.test(
+  "encodings change where Redis's do, and never back",
+  needs("redis-server"),
+  () =>
+    withTwin(async (twin) => {
+      for (const length of [1, 20, 21, 44, 45, 1024, 1025]) {
+        const key = `s${length}`;
+        await twin.run([["SET", key, "7".repeat(length)], ["OBJECT", "ENCODING", key]]);
+        await twin.run([["APPEND", key, ""], ["OBJECT", "ENCODING", key], ["STRLEN", key]]);
+      }
       await twin.run([
-        // Where the string would fit, Redis makes 512 MB of it: not compared here.
-        ...(edge === "536870911" ? [] : [["SETRANGE", "k", edge, "x"]]),
-        ["SETRANGE", "k", edge, ""],
-        ["SETRANGE", "none", edge, ""],
-        ["SETRANGE", "k", edge, "xy"],
-        ["GETRANGE", "k", edge, "-1"],
-        ["GETRANGE", "k", "0", edge],
-        ["GETRANGE", "k", edge, edge],
-        ["INCRBY", "n", edge],
-        ["DECRBY", "n", edge],
-        ["HINCRBY", "h", "n", edge],
-        ["EXPIRE", "none", edge],
-        ["PEXPIREAT", "none", edge],
-        ["SET", "none", "x", "EX", edge, "XX"],
-        ["LCS", "k", "k", "IDX", "MINMATCHLEN", edge],
-        ["SCAN", edge, "COUNT", "x"],
-        ["SWAPDB", edge, "0"],
-        ["MOVE", "k", edge],
-        ["COPY", "k", "k2", "DB", edge],
+        ["SET", "i", "9223372036854775807"],
+        ["OBJECT", "ENCODING", "i"],
+        ["SET", "i", "9223372036854775808"],
+        ["OBJECT", "ENCODING", "i"],
+        ["SET", "i", "12"],
+        ["APPEND", "i", "3"],
+        ["OBJECT", "ENCODING", "i"],
+        ["INCR", "i"],
+        ["OBJECT", "ENCODING", "i"],
+        ["INCRBYFLOAT", "i", "1"],
+        ["OBJECT", "ENCODING", "i"],
+        ["OBJECT", "REFCOUNT", "i"],
+        ["SET", "i", "9999"],
+        ["OBJECT", "REFCOUNT", "i"],
+        ["SET", "i", "10000"],
+        ["OBJECT", "REFCOUNT", "i"],
+        ["SETRANGE", "new", "3", "x"],
+        ["OBJECT", "ENCODING", "new"],
+        ["COPY", "new", "copied"],
+        ["OBJECT", "ENCODING", "copied"],
       ]);
-    }
-  }));
-
-Deno.test("the same key twice in one command (CVE-2023-28425)", () =>
-  withTwin((twin) =>
-    twin.run([
-      ["MSETNX", "a", "1", "a", "2"],
-      ["GET", "a"],
-      ["MSET", "a", "3", "a", "4"],
-      ["GET", "a"],
-      ["MGET", "a", "a"],
-      ["EXISTS", "a", "a"],
-      ["TOUCH", "a", "a", "none"],
-      ["DEL", "a", "a"],
-      ["HSET", "h", "f", "1", "f", "2"],
-      ["HGET", "h", "f"],
-      ["HDEL", "h", "f", "f"],
-      ["EXISTS", "h"],
-    ])
-  ));
-
-Deno.test("values of many sizes survive every way of writing and reading them", () =>
-  withTwin(async (twin) => {
-    for (const size of [0, 1, 255, 256, 257, 1023, 1024, 1025, 70_000, 3_000_000]) {
-      const value = Array.from({ length: 251 }, (_, i) => String.fromCharCode(i + 5)).join("")
-        .repeat(Math.ceil(size / 251)).slice(0, size);
+      await twin.run(range(1, 512).map((i) => ["HSET", "h", `f${i}`, `${i}`]));
       await twin.run([
-        ["SET", "k", value],
-        ["GET", "k"],
-        ["APPEND", "k", value],
-        ["GETRANGE", "k", String(size), "-1"],
-        ["SETRANGE", "k", String(size + 7), value],
-        ["STRLEN", "k"],
-        ["GETSET", "k", value],
-        ["HSET", "h", "f", value],
+        ["OBJECT", "ENCODING", "h"],
+        ["HGETALL", "h"],
+        ["HSET", "h", "f513", "x"],
+        ["OBJECT", "ENCODING", "h"],
+        ["HDEL", "h", ...range(2, 513).map((i) => `f${i}`)],
+        ["OBJECT", "ENCODING", "h"],
+        ["HSET", "h64", "f", "x".repeat(64)],
+        ["OBJECT", "ENCODING", "h64"],
+        ["HSET", "h65", "f", "x".repeat(65)],
+        ["OBJECT", "ENCODING", "h65"],
+        ["HSET", "hf65", "f".repeat(65), "1"],
+        ["OBJECT", "ENCODING", "hf65"],
+        ["HINCRBYFLOAT", "hfloat", "f", "1e100"],
+        ["OBJECT", "ENCODING", "hfloat"],
+        ["COPY", "h65", "hcopy"],
+        ["HDEL", "hcopy", "none"],
+        ["OBJECT", "ENCODING", "hcopy"],
+      ]);
+    }),
+);
+
+Deno.test(
+  "offsets and counts at the edges of 31, 32, 53 and 63 bits",
+  needs("redis-server"),
+  () =>
+    withTwin(async (twin) => {
+      const edges = [
+        "536870911",
+        "536870912",
+        "2147483647",
+        "2147483648",
+        "4294967295",
+        "4294967296",
+        "9007199254740993",
+        "9223372036854775807",
+        "9223372036854775808",
+        "-2147483649",
+        "-9223372036854775808",
+      ];
+      await twin.run([["SET", "k", "hello"], ["HSET", "h", "f", "v"]]);
+      for (const edge of edges) {
+        await twin.run([
+          // Where the string would fit, Redis makes 512 MB of it: not compared here.
+          ...(edge === "536870911" ? [] : [["SETRANGE", "k", edge, "x"]]),
+          ["SETRANGE", "k", edge, ""],
+          ["SETRANGE", "none", edge, ""],
+          ["SETRANGE", "k", edge, "xy"],
+          ["GETRANGE", "k", edge, "-1"],
+          ["GETRANGE", "k", "0", edge],
+          ["GETRANGE", "k", edge, edge],
+          ["INCRBY", "n", edge],
+          ["DECRBY", "n", edge],
+          ["HINCRBY", "h", "n", edge],
+          ["EXPIRE", "none", edge],
+          ["PEXPIREAT", "none", edge],
+          ["SET", "none", "x", "EX", edge, "XX"],
+          ["LCS", "k", "k", "IDX", "MINMATCHLEN", edge],
+          ["SCAN", edge, "COUNT", "x"],
+          ["SWAPDB", edge, "0"],
+          ["MOVE", "k", edge],
+          ["COPY", "k", "k2", "DB", edge],
+        ]);
+      }
+    }),
+);
+
+Deno.test(
+  "the same key twice in one command (CVE-2023-28425)",
+  needs("redis-server"),
+  () =>
+    withTwin((twin) =>
+      twin.run([
+        ["MSETNX", "a", "1", "a", "2"],
+        ["GET", "a"],
+        ["MSET", "a", "3", "a", "4"],
+        ["GET", "a"],
+        ["MGET", "a", "a"],
+        ["EXISTS", "a", "a"],
+        ["TOUCH", "a", "a", "none"],
+        ["DEL", "a", "a"],
+        ["HSET", "h", "f", "1", "f", "2"],
         ["HGET", "h", "f"],
-        ["HSTRLEN", "h", "f"],
-        ["COPY", "k", "k2", "REPLACE"],
-        ["GETDEL", "k2"],
-      ]);
-    }
-  }));
+        ["HDEL", "h", "f", "f"],
+        ["EXISTS", "h"],
+      ])
+    ),
+);
 
-Deno.test("APPEND in small pieces", () =>
-  withTwin((twin) => twin.run(range(1, 3000).map((i) => ["APPEND", "log", `line ${i}\n`]))));
+Deno.test(
+  "values of many sizes survive every way of writing and reading them",
+  needs("redis-server"),
+  () =>
+    withTwin(async (twin) => {
+      for (const size of [0, 1, 255, 256, 257, 1023, 1024, 1025, 70_000, 3_000_000]) {
+        const value = Array.from({ length: 251 }, (_, i) => String.fromCharCode(i + 5)).join("")
+          .repeat(Math.ceil(size / 251)).slice(0, size);
+        await twin.run([
+          ["SET", "k", value],
+          ["GET", "k"],
+          ["APPEND", "k", value],
+          ["GETRANGE", "k", String(size), "-1"],
+          ["SETRANGE", "k", String(size + 7), value],
+          ["STRLEN", "k"],
+          ["GETSET", "k", value],
+          ["HSET", "h", "f", value],
+          ["HGET", "h", "f"],
+          ["HSTRLEN", "h", "f"],
+          ["COPY", "k", "k2", "REPLACE"],
+          ["GETDEL", "k2"],
+        ]);
+      }
+    }),
+);
+
+Deno.test(
+  "APPEND in small pieces",
+  needs("redis-server"),
+  () => withTwin((twin) => twin.run(range(1, 3000).map((i) => ["APPEND", "log", `line ${i}\n`]))),
+);
 
 Deno.test("SCAN and HSCAN walk everything once, page by page", () => {
   const server = new LocalServer(1);

@@ -1,5 +1,6 @@
 /** Finding commands, and the errors for those that are not there, against a real Redis. */
 
+import { needs } from "../support/peers.ts";
 import {
   arityError,
   arityFits,
@@ -45,73 +46,81 @@ Deno.test("declaring a name twice, or subcommands without their container, is a 
   assertThrows(() => new CommandTable([encoding]), Error, "container itself");
 });
 
-Deno.test("unknown commands, subcommands and wrong arity answer as Redis", async () => {
-  const redis = await startRealRedis();
-  const client = await RespClient.connect(redis.port);
-  try {
-    const long = "x".repeat(300);
-    const cases = [
-      ["nosuch"],
-      ["NoSuch", "a", "b"],
-      ["nosuch", ...Array.from({ length: 50 }, (_, i) => `argument${i}`)],
-      [long, long],
-      ["no\r\nsuch", "a\r\nb"],
-      ["no\0such", "a\0b"],
-      ["", ""],
-      ["nosuch", "x".repeat(127), "y"],
-      ["nosuch", "x".repeat(120), "yyyyyyyyyyyyyy"],
-      ["get"],
-      ["GET", "a", "b"],
-      ["OBJECT"],
-      ["OBJECT", "nope"],
-      ["OBJECT", "no\r\npe", "a"],
-      ["OBJECT", long],
-      ["OBJECT", "ENCODING"],
-      ["object", "HELP", "x"],
-    ];
-    const local = new LocalServer(1);
-    for (const parts of cases) {
-      assertEquals(
-        encoded(local.execute(parts, 1), 2),
-        await client.call(...parts),
-        JSON.stringify(parts),
-      );
-    }
-    assertEquals(arityError("get").text, "ERR wrong number of arguments for 'get' command");
-    assert(unknownCommand(Request.of("x")) instanceof RespError);
-  } finally {
-    client.close();
-    await redis.close();
-  }
-});
-
-Deno.test("the keys of generated commands are those of COMMAND GETKEYS", async () => {
-  const redis = await startRealRedis();
-  const client = await RespClient.connect(redis.port);
-  try {
-    const draw = new Draw(17);
-    for (const name of Object.keys(GENERATORS)) {
-      // A container alone is no command to Redis's GETKEYS, and DEBUG DIGEST is ours.
-      if (name === "object" || name.startsWith("debug")) continue;
-      const command = DATA_COMMANDS.byName(name);
-      assert(command !== undefined);
-      for (let i = 0; i < 10; i++) {
-        const parts = [...name.split("|"), ...GENERATORS[name](draw)];
-        const request = Request.of(...parts);
-        if (!arityFits(command, request)) continue;
-        const ours = keysOf(command, request).map((at) => request.text(at));
-        // GETKEYS itself wants an argument behind the name; no command without one has keys.
-        if (parts.length === 1) {
-          assertEquals(ours, [], name);
-          continue;
-        }
-        const theirs = await client.value("COMMAND", "GETKEYS", ...parts);
-        const none = theirs === "-ERR The command has no key arguments";
-        assertEquals(ours, none ? [] : theirs as string[], parts.join(" "));
+Deno.test(
+  "unknown commands, subcommands and wrong arity answer as Redis",
+  needs("redis-server"),
+  async () => {
+    const redis = await startRealRedis();
+    const client = await RespClient.connect(redis.port);
+    try {
+      const long = "x".repeat(300);
+      const cases = [
+        ["nosuch"],
+        ["NoSuch", "a", "b"],
+        ["nosuch", ...Array.from({ length: 50 }, (_, i) => `argument${i}`)],
+        [long, long],
+        ["no\r\nsuch", "a\r\nb"],
+        ["no\0such", "a\0b"],
+        ["", ""],
+        ["nosuch", "x".repeat(127), "y"],
+        ["nosuch", "x".repeat(120), "yyyyyyyyyyyyyy"],
+        ["get"],
+        ["GET", "a", "b"],
+        ["OBJECT"],
+        ["OBJECT", "nope"],
+        ["OBJECT", "no\r\npe", "a"],
+        ["OBJECT", long],
+        ["OBJECT", "ENCODING"],
+        ["object", "HELP", "x"],
+      ];
+      const local = new LocalServer(1);
+      for (const parts of cases) {
+        assertEquals(
+          encoded(local.execute(parts, 1), 2),
+          await client.call(...parts),
+          JSON.stringify(parts),
+        );
       }
+      assertEquals(arityError("get").text, "ERR wrong number of arguments for 'get' command");
+      assert(unknownCommand(Request.of("x")) instanceof RespError);
+    } finally {
+      client.close();
+      await redis.close();
     }
-  } finally {
-    client.close();
-    await redis.close();
-  }
-});
+  },
+);
+
+Deno.test(
+  "the keys of generated commands are those of COMMAND GETKEYS",
+  needs("redis-server"),
+  async () => {
+    const redis = await startRealRedis();
+    const client = await RespClient.connect(redis.port);
+    try {
+      const draw = new Draw(17);
+      for (const name of Object.keys(GENERATORS)) {
+        // A container alone is no command to Redis's GETKEYS, and DEBUG DIGEST is ours.
+        if (name === "object" || name.startsWith("debug")) continue;
+        const command = DATA_COMMANDS.byName(name);
+        assert(command !== undefined);
+        for (let i = 0; i < 10; i++) {
+          const parts = [...name.split("|"), ...GENERATORS[name](draw)];
+          const request = Request.of(...parts);
+          if (!arityFits(command, request)) continue;
+          const ours = keysOf(command, request).map((at) => request.text(at));
+          // GETKEYS itself wants an argument behind the name; no command without one has keys.
+          if (parts.length === 1) {
+            assertEquals(ours, [], name);
+            continue;
+          }
+          const theirs = await client.value("COMMAND", "GETKEYS", ...parts);
+          const none = theirs === "-ERR The command has no key arguments";
+          assertEquals(ours, none ? [] : theirs as string[], parts.join(" "));
+        }
+      }
+    } finally {
+      client.close();
+      await redis.close();
+    }
+  },
+);

@@ -1,5 +1,6 @@
 /** Real clients against real processes: redis-cli, ioredis and node-redis, on every node. */
 
+import { needs } from "../support/peers.ts";
 import { Buffer } from "node:buffer";
 import { Redis } from "ioredis";
 import { createClient } from "redis";
@@ -12,7 +13,11 @@ for (const nodes of [1, 3]) {
   Deno.test(`real clients work on every node of a cluster of ${nodes}`, async (t) => {
     await withCluster({ nodes }, async (cluster) => {
       for (const node of cluster.nodes) {
-        await t.step(`redis-cli on node ${node.id}`, () => redisCliSession(node));
+        await t.step({
+          name: `redis-cli on node ${node.id}`,
+          ...needs("redis-cli"),
+          fn: () => redisCliSession(node),
+        });
         await t.step(`ioredis on node ${node.id}`, () => ioredisSession(node));
         await t.step(`node-redis on node ${node.id}`, () => nodeRedisSession(node));
         await t.step(`RESP2 and RESP3 on node ${node.id}`, () => wireSession(node));

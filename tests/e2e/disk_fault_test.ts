@@ -1,5 +1,6 @@
 /** E18, E22, E23: a sync that fails, a torn tail, a damaged record. */
 
+import { needs } from "../support/peers.ts";
 import { EXIT_CODES } from "../../src/cli/exit_codes.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { type TestNode, withCluster } from "../support/cluster.ts";
@@ -26,68 +27,80 @@ async function withShim(body: (shim: DiskShim) => Promise<void>): Promise<void> 
   }
 }
 
-Deno.test("E18: a single node whose sync fails once acknowledges nothing more and ends", async () => {
-  await withShim(async (shim) => {
-    await withCluster({ nodes: 1, env: (node) => shim.environment(node) }, async (cluster) => {
-      const [node] = cluster.nodes;
-      const client = await node.connect();
-      await client.call("SET", "before", "1");
-      await shim.set(node, "eio-once");
-      const outcomes = await Promise.allSettled([
-        client.command("SET", "failed", "1"),
-        client.command("SET", "behind", "1"),
-      ]);
-      for (const outcome of outcomes) {
-        if (outcome.status === "rejected") assert(outcome.reason instanceof ConnectionLost);
-        else assert(outcome.value instanceof WireError, `acknowledged: ${outcome.value}`);
-      }
-      const status = await within("the process ends", 10_000, node.process!.exited);
-      assertEquals(status.code, EXIT_CODES.diskFailed.code);
-      assertEquals(await shim.firedCount(node), 1);
-      assertMatch(node.process!.lines.join("\n"), /sync|EIO|disk/i);
-      client.close();
-      await node.start();
-      assertEquals(await node.withClient((again) => again.call("GET", "before")), "1");
-    });
-  });
-});
-
-Deno.test("E18: a leader whose sync fails once under load ends; no acknowledged write is lost", async () => {
-  await withShim(async (shim) => {
-    await withCluster({ nodes: 3, env: (node) => shim.environment(node) }, async (cluster) => {
-      const history = new History();
-      const mixed = new MixedOperations(60);
-      const load = new Load({
-        history,
-        nodes: cluster.nodes,
-        clients: 12,
-        seed: 18,
-        thinkMsMax: 10,
-        choose: (random) => mixed.choose(random),
-      });
-      let failed: TestNode;
-      try {
-        await until("some load", { withinMs: 15_000 }, () => load.succeeded > 300);
-        failed = await cluster.leader();
-        await shim.set(failed, "eio-once");
-        const status = await within("the leader ends", 10_000, failed.process!.exited);
+Deno.test(
+  "E18: a single node whose sync fails once acknowledges nothing more and ends",
+  needs("cc"),
+  async () => {
+    await withShim(async (shim) => {
+      await withCluster({ nodes: 1, env: (node) => shim.environment(node) }, async (cluster) => {
+        const [node] = cluster.nodes;
+        const client = await node.connect();
+        await client.call("SET", "before", "1");
+        await shim.set(node, "eio-once");
+        const outcomes = await Promise.allSettled([
+          client.command("SET", "failed", "1"),
+          client.command("SET", "behind", "1"),
+        ]);
+        for (const outcome of outcomes) {
+          if (outcome.status === "rejected") assert(outcome.reason instanceof ConnectionLost);
+          else assert(outcome.value instanceof WireError, `acknowledged: ${outcome.value}`);
+        }
+        const status = await within("the process ends", 10_000, node.process!.exited);
         assertEquals(status.code, EXIT_CODES.diskFailed.code);
-        assertEquals(await shim.firedCount(failed), 1);
-        const before = load.succeeded;
-        await until("the others serve", { withinMs: 15_000 }, () => load.succeeded > before + 300);
-        await failed.start();
-      } finally {
-        await load.stop();
-      }
-      for (const node of cluster.nodes.filter((node) => node !== failed)) {
-        assertEquals(load.problemsOf(node, 0), [], `node ${node.id}`);
-      }
-      assertEquals(checkHistory(history.operations, { budgetMs: 20_000 }).problem, undefined);
-      await cluster.caughtUp();
-      await assertSameContents(cluster);
+        assertEquals(await shim.firedCount(node), 1);
+        assertMatch(node.process!.lines.join("\n"), /sync|EIO|disk/i);
+        client.close();
+        await node.start();
+        assertEquals(await node.withClient((again) => again.call("GET", "before")), "1");
+      });
     });
-  });
-});
+  },
+);
+
+Deno.test(
+  "E18: a leader whose sync fails once under load ends; no acknowledged write is lost",
+  needs("cc"),
+  async () => {
+    await withShim(async (shim) => {
+      await withCluster({ nodes: 3, env: (node) => shim.environment(node) }, async (cluster) => {
+        const history = new History();
+        const mixed = new MixedOperations(60);
+        const load = new Load({
+          history,
+          nodes: cluster.nodes,
+          clients: 12,
+          seed: 18,
+          thinkMsMax: 10,
+          choose: (random) => mixed.choose(random),
+        });
+        let failed: TestNode;
+        try {
+          await until("some load", { withinMs: 15_000 }, () => load.succeeded > 300);
+          failed = await cluster.leader();
+          await shim.set(failed, "eio-once");
+          const status = await within("the leader ends", 10_000, failed.process!.exited);
+          assertEquals(status.code, EXIT_CODES.diskFailed.code);
+          assertEquals(await shim.firedCount(failed), 1);
+          const before = load.succeeded;
+          await until(
+            "the others serve",
+            { withinMs: 15_000 },
+            () => load.succeeded > before + 300,
+          );
+          await failed.start();
+        } finally {
+          await load.stop();
+        }
+        for (const node of cluster.nodes.filter((node) => node !== failed)) {
+          assertEquals(load.problemsOf(node, 0), [], `node ${node.id}`);
+        }
+        assertEquals(checkHistory(history.operations, { budgetMs: 20_000 }).problem, undefined);
+        await cluster.caughtUp();
+        await assertSameContents(cluster);
+      });
+    });
+  },
+);
 
 /** Writes `count` keys, each an entry of its own, and kills the node. */
 async function writeAndKill(node: TestNode, count: number): Promise<RecordPlace[]> {

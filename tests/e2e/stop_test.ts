@@ -1,5 +1,6 @@
 /** E47 and E48: a log that nobody reads, and SIGTERM. */
 
+import { needs } from "../support/peers.ts";
 import { EXIT_CODES } from "../../src/cli/exit_codes.ts";
 import { assertEquals, assertGreater } from "../support/assert.ts";
 import { withCluster } from "../support/cluster.ts";
@@ -85,40 +86,44 @@ Deno.test("E48: a leader stopped by SIGTERM under load hands over, exits 0; othe
   });
 });
 
-Deno.test("E48: a second SIGTERM ends a node at once whose first cannot finish", async () => {
-  const shim = await DiskShim.build();
-  try {
-    await withCluster({ nodes: 1, env: (node) => shim.environment(node) }, async (cluster) => {
-      const [node] = cluster.nodes;
-      const process = node.process!;
-      const client = await node.connect();
-      await shim.set(node, "hang");
-      const write = client.command("SET", "never", "synced").then(
-        () => "answered",
-        () => "lost",
-      );
-      await until(
-        "the sync hangs",
-        { withinMs: 10_000 },
-        async () => await shim.firedCount(node) > 0,
-      );
-      process.signal("SIGTERM");
-      await until("the node accepts nobody any more", { withinMs: 5000 }, async () => {
-        try {
-          (await node.connect()).close();
-          return false;
-        } catch (error) {
-          return error instanceof Deno.errors.ConnectionRefused;
-        }
+Deno.test(
+  "E48: a second SIGTERM ends a node at once whose first cannot finish",
+  needs("cc"),
+  async () => {
+    const shim = await DiskShim.build();
+    try {
+      await withCluster({ nodes: 1, env: (node) => shim.environment(node) }, async (cluster) => {
+        const [node] = cluster.nodes;
+        const process = node.process!;
+        const client = await node.connect();
+        await shim.set(node, "hang");
+        const write = client.command("SET", "never", "synced").then(
+          () => "answered",
+          () => "lost",
+        );
+        await until(
+          "the sync hangs",
+          { withinMs: 10_000 },
+          async () => await shim.firedCount(node) > 0,
+        );
+        process.signal("SIGTERM");
+        await until("the node accepts nobody any more", { withinMs: 5000 }, async () => {
+          try {
+            (await node.connect()).close();
+            return false;
+          } catch (error) {
+            return error instanceof Deno.errors.ConnectionRefused;
+          }
+        });
+        assertEquals(process.status, undefined, "it waits for the sync");
+        process.signal("SIGTERM");
+        const status = await within("the end at once", 2000, process.exited);
+        assertEquals(status.code, EXIT_CODES.terminated.code);
+        assertEquals(await write, "lost");
+        client.close();
       });
-      assertEquals(process.status, undefined, "it waits for the sync");
-      process.signal("SIGTERM");
-      const status = await within("the end at once", 2000, process.exited);
-      assertEquals(status.code, EXIT_CODES.terminated.code);
-      assertEquals(await write, "lost");
-      client.close();
-    });
-  } finally {
-    await shim.remove();
-  }
-});
+    } finally {
+      await shim.remove();
+    }
+  },
+);

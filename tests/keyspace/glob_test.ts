@@ -1,5 +1,6 @@
 /** Patterns against a real Redis, and the hostile ones against time. */
 
+import { needs } from "../support/peers.ts";
 import { Prng } from "../../src/base/mod.ts";
 import { globMatches } from "../../src/keyspace/mod.ts";
 import { assertEquals, assertLess } from "../support/assert.ts";
@@ -8,7 +9,7 @@ import { command, parseReply, RespClient } from "../support/resp_client.ts";
 
 const ALPHABET = ["*", "?", "[", "]", "^", "-", "\\", "a", "b", "c", "\x80", "\xff", "\0"];
 
-Deno.test("generated patterns match as in Redis", async () => {
+Deno.test("generated patterns match as in Redis", needs("redis-server"), async () => {
   const seed = 7;
   const random = new Prng(seed);
   const word = (most: number, letters: readonly string[]) =>

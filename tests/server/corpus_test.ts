@@ -3,6 +3,7 @@
  * everywhere, behind a valid command, inside MULTI, before and after AUTH (design/security.md).
  */
 
+import { needs } from "../support/peers.ts";
 import { bytesFromLatin1 } from "../../src/base/mod.ts";
 import { assertEquals } from "../support/assert.ts";
 import { arrivals } from "../support/codec_cases.ts";
@@ -113,7 +114,7 @@ async function exchange(
 const IN_MULTI = command("MULTI");
 const PREFIXES: readonly string[] = ["", command("ECHO", "first"), IN_MULTI];
 
-Deno.test("broken and odd requests are answered as by Redis", async () => {
+Deno.test("broken and odd requests are answered as by Redis", needs("redis-server"), async () => {
   const redis = await startRealRedis();
   try {
     await withServer(async ({ port }) => {
@@ -143,69 +144,73 @@ Deno.test("broken and odd requests are answered as by Redis", async () => {
   }
 });
 
-Deno.test("before and after AUTH the answers are those of Redis, too long input included", async () => {
-  const redis = await startRealRedis("--requirepass", "secret");
-  const early = [
-    "*11\r\n",
-    "*1\r\n$16385\r\n",
-    "*abc\r\n",
-    "a".repeat(65_537),
-    "*" + "1".repeat(65_536),
-    "*1\r\n$" + "1".repeat(65_536),
-    "POST / HTTP/1.1\r\n",
-    "QUIT\r\n",
-  ];
-  const asked = [
-    command("GET", "k"),
-    command("GET"),
-    command("NOSUCH", "a"),
-    command("CLIENT", "NOSUCH"),
-    command("HELLO"),
-    command("HELLO", "3"),
-    command("HELLO", "5"),
-    command("HELLO", "2", "AUTH", "default", "wrong"),
-    command("HELLO", "2", "AUTH", "nobody", "secret"),
-    command("AUTH", "wrong"),
-    command("AUTH", "nobody", "secret"),
-    command("AUTH", "a", "b", "c"),
-    command("RESET"),
-    command("MULTI"),
-    command("EXEC"),
-  ];
-  const logIn = command("AUTH", "secret");
-  try {
-    await withServer(async ({ port, server }) => {
-      for (const stream of early) {
-        const bytes = [bytesFromLatin1(stream)];
-        assertEquals(
-          await exchange(port, "", bytes, true),
-          await exchange(redis.port, "", bytes, true),
-          JSON.stringify(stream.slice(0, 40)),
-        );
-      }
-      for (const stream of asked) {
-        const chunks = [bytesFromLatin1(stream), bytesFromLatin1(logIn)];
-        server.authentication.noteSuccess("127.0.0.1");
-        assertEquals(
-          await exchange(port, "", chunks, false),
-          await exchange(redis.port, "", chunks, false),
-          JSON.stringify(stream),
-        );
-      }
-      for (const stream of [...CONTINUES.filter((it) => !it.includes("HELLO")), ...CLOSES]) {
-        const closes = CLOSES.includes(stream);
-        const chunks = [bytesFromLatin1(stream)];
-        assertEquals(
-          await exchange(port, logIn, chunks, closes),
-          await exchange(redis.port, logIn, chunks, closes),
-          JSON.stringify(stream),
-        );
-      }
-    }, { password: "secret", bulkBytesMax: 512 * 1024 * 1024 });
-  } finally {
-    await redis.close();
-  }
-});
+Deno.test(
+  "before and after AUTH the answers are those of Redis, too long input included",
+  needs("redis-server"),
+  async () => {
+    const redis = await startRealRedis("--requirepass", "secret");
+    const early = [
+      "*11\r\n",
+      "*1\r\n$16385\r\n",
+      "*abc\r\n",
+      "a".repeat(65_537),
+      "*" + "1".repeat(65_536),
+      "*1\r\n$" + "1".repeat(65_536),
+      "POST / HTTP/1.1\r\n",
+      "QUIT\r\n",
+    ];
+    const asked = [
+      command("GET", "k"),
+      command("GET"),
+      command("NOSUCH", "a"),
+      command("CLIENT", "NOSUCH"),
+      command("HELLO"),
+      command("HELLO", "3"),
+      command("HELLO", "5"),
+      command("HELLO", "2", "AUTH", "default", "wrong"),
+      command("HELLO", "2", "AUTH", "nobody", "secret"),
+      command("AUTH", "wrong"),
+      command("AUTH", "nobody", "secret"),
+      command("AUTH", "a", "b", "c"),
+      command("RESET"),
+      command("MULTI"),
+      command("EXEC"),
+    ];
+    const logIn = command("AUTH", "secret");
+    try {
+      await withServer(async ({ port, server }) => {
+        for (const stream of early) {
+          const bytes = [bytesFromLatin1(stream)];
+          assertEquals(
+            await exchange(port, "", bytes, true),
+            await exchange(redis.port, "", bytes, true),
+            JSON.stringify(stream.slice(0, 40)),
+          );
+        }
+        for (const stream of asked) {
+          const chunks = [bytesFromLatin1(stream), bytesFromLatin1(logIn)];
+          server.authentication.noteSuccess("127.0.0.1");
+          assertEquals(
+            await exchange(port, "", chunks, false),
+            await exchange(redis.port, "", chunks, false),
+            JSON.stringify(stream),
+          );
+        }
+        for (const stream of [...CONTINUES.filter((it) => !it.includes("HELLO")), ...CLOSES]) {
+          const closes = CLOSES.includes(stream);
+          const chunks = [bytesFromLatin1(stream)];
+          assertEquals(
+            await exchange(port, logIn, chunks, closes),
+            await exchange(redis.port, logIn, chunks, closes),
+            JSON.stringify(stream),
+          );
+        }
+      }, { password: "secret", bulkBytesMax: 512 * 1024 * 1024 });
+    } finally {
+      await redis.close();
+    }
+  },
+);
 
 Deno.test("what Redis waits on without a word is waited on here", async () => {
   await withServer(async ({ connect, server }) => {

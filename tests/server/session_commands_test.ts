@@ -1,5 +1,6 @@
 /** Session commands, reply by reply the same as those of a real Redis. */
 
+import { needs } from "../support/peers.ts";
 import { DATA_COMMANDS } from "../../src/commands/mod.ts";
 import { sessionCommands } from "../../src/server/mod.ts";
 import { assert, assertEquals } from "../support/assert.ts";
@@ -122,7 +123,7 @@ const SCRIPTS: readonly string[][][] = [
   [["COMMAND", "DOCS", "nosuch"], ["COMMAND", "INFO"].slice(0, 1).concat("GETKEYS")],
 ];
 
-Deno.test("session commands answer as those of Redis", async () => {
+Deno.test("session commands answer as those of Redis", needs("redis-server"), async () => {
   const redis = await startRealRedis();
   try {
     await withServer(async ({ port, gateway }) => {
@@ -179,7 +180,7 @@ async function compareInfo(redis: RealRedis, port: number, name: string): Promis
   assertEquals(foundFacts, wantedFacts, name);
 }
 
-Deno.test("COMMAND INFO says of every command what Redis says", async () => {
+Deno.test("COMMAND INFO says of every command what Redis says", needs("redis-server"), async () => {
   const redis = await startRealRedis();
   try {
     await withServer(
@@ -196,16 +197,20 @@ Deno.test("COMMAND INFO says of every command what Redis says", async () => {
   }
 });
 
-Deno.test("every declaration agrees with COMMAND INFO on flags", async () => {
-  const redis = await startRealRedis();
-  try {
-    for (const declaration of sessionCommands.filter((it) => !NEWER.includes(it.name))) {
-      const facts = await infoOf(redis.port, declaration.name) as ParsedReply[];
-      assertEquals(declaration.arity, facts[1], declaration.name);
-      const flags = declaration.flags.map((flag) => `+${flag}`).sort();
-      assertEquals(flags, facts[2] as string[], declaration.name);
+Deno.test(
+  "every declaration agrees with COMMAND INFO on flags",
+  needs("redis-server"),
+  async () => {
+    const redis = await startRealRedis();
+    try {
+      for (const declaration of sessionCommands.filter((it) => !NEWER.includes(it.name))) {
+        const facts = await infoOf(redis.port, declaration.name) as ParsedReply[];
+        assertEquals(declaration.arity, facts[1], declaration.name);
+        const flags = declaration.flags.map((flag) => `+${flag}`).sort();
+        assertEquals(flags, facts[2] as string[], declaration.name);
+      }
+    } finally {
+      await redis.close();
     }
-  } finally {
-    await redis.close();
-  }
-});
+  },
+);

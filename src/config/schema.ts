@@ -210,7 +210,7 @@ const raft = section({
   "cache-bytes-max": bytes({
     min: 0,
     max: 16 * GIB,
-    fallback: 64 * MIB,
+    fallback: 16 * MIB,
     help: "Applied entries kept in memory for followers that are a little behind.",
   }),
   "peer": peerList({ idMax: NODE_ID_MAX, peersMax: PEERS_MAX }),

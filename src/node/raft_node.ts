@@ -39,6 +39,8 @@ const BATCH_BYTES_LARGE = 64 << 10;
 const BATCH_WAIT_MS = 2;
 /** Timers are no finer than this. */
 const TICK_MS_MIN = 2;
+/** What the node itself watches (time-outs, the disk, deadlines) needs no finer pace. */
+const TICK_MS_MAX = 50;
 /** How often a write is tried again on a full disk. */
 const DISK_FULL_RETRY_MS = 250;
 
@@ -76,7 +78,7 @@ export class RaftNode
     this.options = options;
     const { clock, storage } = options;
     this.#startedAtMs = clock.nowMs();
-    this.#tickMs = Math.max(5, Math.min(50, Math.floor(options.heartbeatMs / 5)));
+    this.#tickMs = Math.min(TICK_MS_MAX, options.heartbeatMs);
     this.#leaderClock = new LeaderClock(() => clock.wallMs());
     this.raft = new Raft({
       id: options.id,

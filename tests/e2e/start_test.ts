@@ -11,6 +11,7 @@ import {
 import { type TestNode, withCluster, withStoppedCluster } from "../support/cluster.ts";
 import { runLogboat } from "../support/server_process.ts";
 import { until } from "../support/wait.ts";
+import { WireError } from "../support/wire_client.ts";
 
 /** The flags of `node` with those of one name taken out and others put in. */
 function changedFlags(node: TestNode, changes: Readonly<Record<string, string>>): string[] {
@@ -66,16 +67,24 @@ Deno.test("serve prints where it listens; health, readiness, metrics and status 
 });
 
 Deno.test("a member without a majority is not ready, says why and serves nothing", async () => {
-  await withStoppedCluster({ nodes: 3 }, async (cluster) => {
+  const flags = ["--redis-operation-timeout-ms", "500"];
+  await withStoppedCluster({ nodes: 3, flags }, async (cluster) => {
     const [node] = cluster.nodes;
     node.spawn();
-    const readiness = await until(
-      "an answer of /readyz",
-      { withinMs: 15_000 },
-      () => node.readiness(),
-    );
-    assertEquals(readiness.status, 503);
-    assertMatch(readiness.body, /leader/);
+    const statuses = new Set<number>();
+    await until("the reason in /readyz", { withinMs: 15_000 }, async () => {
+      const { status, body } = await node.readiness();
+      statuses.add(status);
+      return /no leader/.test(body);
+    });
+    assertEquals([...statuses], [503]);
+    await node.withClient(async (client) => {
+      for (const words of [["SET", "k", "v"], ["GET", "k"]]) {
+        const reply = await client.command(...words);
+        assert(reply instanceof WireError, `found ${JSON.stringify(reply)}`);
+        assertMatch(reply.message, /^CLUSTERDOWN The command was not applied/);
+      }
+    });
   });
 });
 

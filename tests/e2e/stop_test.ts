@@ -127,3 +127,29 @@ Deno.test(
     }
   },
 );
+
+Deno.test("E48: SIGTERM while a node catches up ends it with 0; it goes on where it was", async () => {
+  await withCluster({ nodes: 3 }, async (cluster) => {
+    const leader = await cluster.leader();
+    const away = cluster.nodes.find((node) => node !== leader)!;
+    await away.kill();
+    await leader.withClient(async (client) => {
+      for (let i = 0; i < 400; i++) {
+        assertEquals(await client.call("SET", `k${i}`, "x".repeat(20_000)), "OK");
+      }
+    });
+    const { commitIndex } = await leader.status();
+    away.spawn();
+    const applied = () => away.status().then((status) => status.appliedIndex, () => 0);
+    let stoppedAt = 0;
+    await until("the node to be under way", { withinMs: 15_000 }, async () => {
+      stoppedAt = await applied();
+      return stoppedAt > 0;
+    });
+    assertEquals(await away.stop(10_000), 0, "exit code");
+    console.log(`E48: stopped at entry ${stoppedAt} of ${commitIndex}`);
+    await away.start();
+    await cluster.caughtUp();
+    await assertSameContents(cluster);
+  });
+});

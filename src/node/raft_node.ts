@@ -5,63 +5,41 @@
  */
 
 import { type LogIndex, NodeId } from "../base/mod.ts";
-import { Machine, readBatchHeader, stampBatch } from "../machine/mod.ts";
+import { Machine } from "../machine/mod.ts";
 import type { Timer } from "../platform/mod.ts";
-import {
-  type ForwardedBatch,
-  type PeerMessage,
-  Raft,
-  type RaftMessage,
-  type Ready,
-  RECORD_HEADER_BYTES,
-} from "../raft/mod.ts";
-import { StorageError } from "../storage/mod.ts";
+import { type PeerMessage, Raft, type RaftMessage, type Ready } from "../raft/mod.ts";
 import type { NodeActions, TransferOutcome } from "./actions.ts";
 import { Applier, type ApplySource, type ApplyTarget } from "./applier.ts";
 import type { Batch } from "./batch.ts";
 import { Clients } from "./clients.ts";
-import { DiskHealth } from "./disk_health.ts";
+import { DiskGuard } from "./disk_guard.ts";
 import { type DueKey, ExpiryRemoval, type RemovalHost } from "./expiry_removal.ts";
 import type { Gateway, Lane, NodeView } from "./gateway.ts";
 import { LeaderClock } from "./leader_clock.ts";
+import { LeaderRoute } from "./leader_route.ts";
 import { LeaderWatch } from "./leader_watch.ts";
 import type { FatalReason, RaftNodeOptions } from "./options.ts";
 import { type PersistHandler, PersistQueue } from "./persist_queue.ts";
-import { type BatchRoute, Proposals } from "./proposals.ts";
-import { type ReadRoute, Reads } from "./reads.ts";
+import { Proposals } from "./proposals.ts";
+import { Reads } from "./reads.ts";
 import { describeNode } from "./view.ts";
 
-/** Batches of this node's clients on their way. */
-const BATCHES_MAX = 64;
-/** A batch of this size goes while others are on their way. */
-const BATCH_BYTES_LARGE = 64 << 10;
-/** So does one that has waited so long. */
-const BATCH_WAIT_MS = 2;
 /** Timers are no finer than this. */
 const TICK_MS_MIN = 2;
 /** What the node itself watches (time-outs, the disk, deadlines) needs no finer pace. */
 const TICK_MS_MAX = 50;
-/** How often a write is tried again on a full disk. */
-const DISK_FULL_RETRY_MS = 250;
 
 export class RaftNode
-  implements
-    Gateway,
-    NodeActions,
-    BatchRoute,
-    ReadRoute,
-    PersistHandler,
-    ApplySource,
-    ApplyTarget,
-    RemovalHost {
+  implements Gateway, NodeActions, PersistHandler, ApplySource, ApplyTarget, RemovalHost {
   readonly options: RaftNodeOptions;
   readonly raft: Raft;
   readonly machine: Machine = new Machine();
+  readonly #route: LeaderRoute;
   readonly #proposals: Proposals;
   readonly #reads: Reads;
   readonly #persist: PersistQueue;
   readonly #applier: Applier;
-  readonly #disk: DiskHealth;
+  readonly #disk: DiskGuard;
   readonly #leaderWatch: LeaderWatch;
   readonly #removal: ExpiryRemoval;
   readonly #leaderClock: LeaderClock;
@@ -94,8 +72,15 @@ export class RaftNode
     });
     const nowMs = () => clock.nowMs();
     const origin = { origin: options.id, incarnation: options.incarnation };
-    this.#proposals = new Proposals(this, origin, options.proposalLimits, options.observer);
-    this.#reads = new Reads(this, options.incarnation, options.readLimits, options.observer);
+    this.#route = new LeaderRoute({
+      ...options,
+      raft: this.raft,
+      leaderClock: this.#leaderClock,
+      isSyncing: () => this.#persist.busy,
+      appliedIndex: () => this.appliedIndex,
+    });
+    this.#proposals = new Proposals(this.#route, origin, options.proposalLimits, options.observer);
+    this.#reads = new Reads(this.#route, options.incarnation, options.readLimits, options.observer);
     this.#clients = new Clients({
       clock,
       machine: this.machine,
@@ -106,7 +91,19 @@ export class RaftNode
     });
     this.#persist = new PersistQueue(storage, this, nowMs);
     this.#applier = new Applier(this, this, nowMs);
-    this.#disk = new DiskHealth(options.diskLimits);
+    this.#disk = new DiskGuard({
+      raft: this.raft,
+      clock,
+      logger: options.logger,
+      limits: options.diskLimits,
+      transferMs: options.electionTimeoutMs.min,
+      isRunning: () => this.#running,
+      schedule: () => this.#schedule(),
+      onHung: (busyMs) => {
+        const text = `a sync of the log has not ended for ${Math.round(busyMs)} ms`;
+        this.#fail({ kind: "diskHung", text });
+      },
+    });
     this.#leaderWatch = new LeaderWatch(this.raft, options.logger, options.observer);
     this.#removal = new ExpiryRemoval(this);
   }
@@ -241,24 +238,14 @@ export class RaftNode
 
   onPersisted(number: number, messages: readonly RaftMessage[]): void {
     if (this.#failed) return;
-    if (this.#disk.noteWritten()) this.options.logger.info("the disk has room again");
+    this.#disk.noteWritten();
     for (const message of messages) this.#send(message);
     this.raft.step({ kind: "persisted", number });
     this.#soon();
   }
 
-  /** A full disk is waited for (architecture D9); the storage itself has reported all the rest. */
   onPersistFailed(error: unknown, retry: () => void): void {
-    if (!(error instanceof StorageError) || error.kind !== "full") return;
-    if (this.#disk.noteFull()) {
-      this.options.logger.error("the disk is full; writes wait or are refused until it has room", {
-        why: error.message,
-      });
-      // A successor needs room for its vote: where nobody has any, this node serves reads on.
-      this.raft.step({ kind: "transfer", to: undefined });
-      this.#schedule();
-    }
-    this.options.clock.setTimer(DISK_FULL_RETRY_MS, () => this.#running && retry());
+    this.#disk.writeFailed(error, retry);
   }
 
   #fetch(fetch: { peer: NodeId; first: LogIndex; last: LogIndex; bytesMax: number }): void {
@@ -276,29 +263,9 @@ export class RaftNode
   #onMessage(message: PeerMessage): void {
     if (!this.#running) return;
     this.#tellTime();
-    if (message.kind === "forwardedBatch") this.#onForwardedBatch(message);
+    if (message.kind === "forwardedBatch") this.#route.takeForwarded(message);
     else this.raft.step({ kind: "message", message });
     this.#soon();
-  }
-
-  /** A follower's batch; dropped when this node cannot take it: its origin sends it again. */
-  #onForwardedBatch(message: ForwardedBatch): void {
-    if (this.raft.role !== "leader") return;
-    const header = readBatchHeader(message.record, RECORD_HEADER_BYTES);
-    if (header.origin !== message.from) {
-      this.options.logger.warn("dropped a batch that names another origin than its sender", {
-        from: message.from,
-        origin: header.origin,
-      });
-      return;
-    }
-    this.#propose(message.record, message.from);
-  }
-
-  #propose(record: Uint8Array, awaitedBy?: NodeId): boolean {
-    stampBatch(record, RECORD_HEADER_BYTES, this.#leaderClock.read());
-    const result = this.raft.step({ kind: "propose", entryKind: "command", record, awaitedBy });
-    return result.kind === "proposed";
   }
 
   #onPeerUp(peer: NodeId): void {
@@ -335,7 +302,7 @@ export class RaftNode
     const { clock } = this.options;
     const nowMs = clock.nowMs();
     this.raft.step({ kind: "tick", nowMs });
-    this.#checkDisk(nowMs);
+    this.#disk.check(this.#persist.busyMs(nowMs));
     if (!this.#running) return;
     this.#proposals.tick(nowMs);
     this.#reads.tick(nowMs);
@@ -351,34 +318,6 @@ export class RaftNode
     this.#timer = clock.setTimer(Math.min(this.#tickMs, dueMs), () => this.#tick());
   }
 
-  #checkDisk(nowMs: number): void {
-    const busyMs = this.#persist.busyMs(nowMs);
-    switch (this.#disk.check(busyMs)) {
-      case "fine":
-        return;
-      case "stepDown":
-        this.options.logger.error("the disk does not answer", { busyMs: Math.round(busyMs) });
-        this.#leaveHungDisk();
-        return;
-      case "exit":
-        this.#fail({
-          kind: "diskHung",
-          text: `a sync of the log has not ended for ${Math.round(busyMs)} ms`,
-        });
-    }
-  }
-
-  /** Hands over while it can, which is quicker for the others; then stops leading in any case. */
-  #leaveHungDisk(): void {
-    const { clock, electionTimeoutMs } = this.options;
-    this.raft.step({ kind: "transfer", to: undefined });
-    clock.setTimer(electionTimeoutMs.min, () => {
-      if (!this.#running || !this.#disk.isHung) return;
-      this.raft.step({ kind: "stepDown", reason: "the disk does not answer" });
-      this.#schedule();
-    });
-  }
-
   dueKeys(limit: number): readonly DueKey[] {
     return this.machine.keyspace.dueKeys(this.#leaderClock.read(), limit);
   }
@@ -387,44 +326,11 @@ export class RaftNode
     return this.#proposals.joinRemoval(db, key);
   }
 
-  // ——— Proposals and reads on their way to the leader ———
-
-  submit(batch: Batch): boolean {
-    const { raft, options } = this;
-    if (raft.role === "leader") {
-      const record = batch.recordInLog ? batch.record.slice() : batch.record;
-      const accepted = this.#propose(record);
-      if (accepted && record === batch.record) batch.recordInLog = true;
-      return accepted;
-    }
-    if (raft.leaderId === undefined) return false;
-    return options.network.send({
-      kind: "forwardedBatch",
-      from: options.id,
-      to: raft.leaderId,
-      term: raft.term,
-      record: batch.record,
-    });
-  }
-
-  mayCut(next: Batch, batchesInFlight: number): boolean {
-    if (this.raft.leaderId === undefined || batchesInFlight >= BATCHES_MAX) return false;
-    if (this.raft.role === "leader" && this.#persist.busy) return false;
-    // Few large batches cost less than many small ones: a small one waits for those before it, but
-    // not for long where links or disks are slow.
-    return batchesInFlight === 0 || next.bytes >= BATCH_BYTES_LARGE ||
-      this.options.clock.nowMs() - next.openedAtMs >= BATCH_WAIT_MS;
-  }
-
-  ask(readId: number): boolean {
-    return this.raft.step({ kind: "read", readId }).kind !== "refused";
-  }
+  // ——— Applying ———
 
   get appliedIndex(): LogIndex {
     return this.#applier.appliedIndex;
   }
-
-  // ——— Applying ———
 
   get commitIndex(): LogIndex {
     return this.raft.commitIndex;
@@ -484,10 +390,6 @@ export class RaftNode
 
   onRelief(callback: () => void): void {
     this.#clients.onRelief(callback);
-  }
-
-  nowMs(): number {
-    return this.options.clock.nowMs();
   }
 
   /** With a full disk and nobody else to lead, a write could only wait in vain. */

@@ -16,8 +16,9 @@ VOLUME /data
 EXPOSE 6379 7379 8379
 # The listeners stay on loopback until they are told otherwise, and a public one needs a password:
 #   docker run -p 6379:6379 -e LOGBOAT_REDIS_LISTEN=0.0.0.0:6379 -e LOGBOAT_REDIS_PASSWORD=… logboat
+# Alive, not ready: a node that waits for a majority must not be restarted for it.
 HEALTHCHECK --interval=10s --timeout=6s --start-period=15s \
-  CMD ["/usr/local/bin/logboat", "health", "--admin", "http://127.0.0.1:8379"]
+  CMD ["/usr/local/bin/logboat", "health", "live", "--admin", "http://127.0.0.1:8379"]
 # SIGTERM hands the leadership over, finishes what is in flight and syncs.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/usr/local/bin/logboat"]

@@ -6,6 +6,7 @@
 
 import { type LogIndex, NodeId } from "../base/mod.ts";
 import { Machine } from "../machine/mod.ts";
+import type { RefusalCode } from "../network/mod.ts";
 import type { Timer } from "../platform/mod.ts";
 import { type PeerMessage, Raft, type RaftMessage, type Ready } from "../raft/mod.ts";
 import type { NodeActions, TransferOutcome } from "./actions.ts";
@@ -22,6 +23,7 @@ import type { FatalReason, RaftNodeOptions } from "./options.ts";
 import { type PersistHandler, PersistQueue } from "./persist_queue.ts";
 import { Proposals } from "./proposals.ts";
 import { Reads } from "./reads.ts";
+import { ReplacementWatch } from "./replacement_watch.ts";
 import { describeNode } from "./view.ts";
 
 /** Timers are no finer than this. */
@@ -41,6 +43,7 @@ export class RaftNode
   readonly #applier: Applier;
   readonly #disk: DiskGuard;
   readonly #leaderWatch: LeaderWatch;
+  readonly #replacement: ReplacementWatch;
   readonly #removal: ExpiryRemoval;
   readonly #leaderClock: LeaderClock;
   readonly #clients: Clients;
@@ -106,6 +109,7 @@ export class RaftNode
     });
     this.#leaderWatch = new LeaderWatch(this.raft, options.logger, options.observer);
     this.#removal = new ExpiryRemoval(this);
+    this.#replacement = new ReplacementWatch(options.members.length);
   }
 
   // ——— Life ———
@@ -161,10 +165,7 @@ export class RaftNode
 
   /** The storage's own report of a failed write or sync. */
   diskFailed(error: unknown): void {
-    this.#fail({
-      kind: "diskFailed",
-      text: String(error instanceof Error ? error.message : error),
-    });
+    this.#fail({ kind: "diskFailed", text: messageOf(error) });
   }
 
   // ——— The turn ———
@@ -270,6 +271,7 @@ export class RaftNode
 
   #onPeerUp(peer: NodeId): void {
     this.options.logger.info("peer connected", { peer });
+    this.#replacement.accepted(peer);
     if (peer === this.raft.leaderId) this.#proposals.resend(this.options.clock.nowMs());
     this.#schedule();
   }
@@ -282,14 +284,11 @@ export class RaftNode
     this.#schedule();
   }
 
-  #onRefused(peer: NodeId, refusal: string, text: string): void {
+  #onRefused(peer: NodeId, refusal: RefusalCode, text: string): void {
     this.options.logger.error("peer refused this node", { peer, refusal, text });
-    if (refusal === "olderIncarnation" || refusal === "duplicateNode") {
-      this.#fail({
-        kind: "replaced",
-        text: `node ${peer} says that another process runs as node ${this.options.id}: ${text}`,
-      });
-    }
+    if (!this.#replacement.isReplaced(peer, refusal)) return;
+    const what = `another process runs as node ${this.options.id}`;
+    this.#fail({ kind: "replaced", text: `node ${peer} says that ${what}: ${text}` });
   }
 
   /** The core takes the time from ticks: once a turn, before the first event of it. */
@@ -372,10 +371,7 @@ export class RaftNode
   }
 
   onReadFailed(error: unknown): void {
-    this.#fail({
-      kind: "logDamaged",
-      text: error instanceof Error ? error.message : String(error),
-    });
+    this.#fail({ kind: "logDamaged", text: messageOf(error) });
   }
 
   // ——— Clients ———
@@ -428,4 +424,8 @@ export class RaftNode
       diskTrouble: this.#disk.trouble,
     });
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -63,11 +63,6 @@ function clamp(exponent: number): number {
   return Math.max(-EXPONENT_TEXT_MAX, Math.min(EXPONENT_TEXT_MAX, exponent));
 }
 
-/** The nearest long double to an integer of 64 bits: itself. */
-export function longDoubleOfInteger(value: number | bigint): LongDouble {
-  return { mantissa: BigInt(value), exponent: 0 };
-}
-
 /** `a + b`, rounded once; undefined for infinity minus infinity. */
 export function addLongDouble(a: LongDouble, b: LongDouble): LongDouble | undefined {
   if (typeof a === "string") return typeof b === "string" && a !== b ? undefined : a;

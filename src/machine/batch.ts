@@ -38,6 +38,7 @@ export interface BatchId {
 /** One command of a transaction and the database it runs in. */
 export interface TransactionItem {
   readonly db: number;
+  /** Owned by the transaction: a copy. */
   readonly request: Request;
 }
 

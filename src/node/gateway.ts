@@ -4,7 +4,9 @@
  * it and not those behind it.
  */
 
-import type { Reply, Request } from "../machine/mod.ts";
+import type { Reply, Request, TransactionItem } from "../machine/mod.ts";
+
+export type { TransactionItem } from "../machine/mod.ts";
 
 /** What became of an operation that did not run, or may not have (architecture P4). */
 export interface OperationFailure {
@@ -21,13 +23,6 @@ export interface OperationFailure {
 export interface ReplyTarget {
   onReply(reply: Reply): void;
   onFailure(failure: OperationFailure): void;
-}
-
-/** One command of a transaction and the database it runs in. */
-export interface TransactionItem {
-  readonly db: number;
-  /** Owned by the transaction: a copy. */
-  readonly request: Request;
 }
 
 export interface Lane {

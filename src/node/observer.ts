@@ -2,9 +2,9 @@
 export interface NodeObserver {
   /** One sync of the log, in seconds. */
   logSynced(seconds: number): void;
-  /** From proposing a batch of this node's clients to applying it, in seconds. */
+  /** From a batch's first operation joining to its apply, in seconds; what was in it. */
   batchCommitted(seconds: number, commands: number, bytes: number): void;
-  /** Writes and reads by family of command (string, hash, …). */
+  /** From asking for a read index to its confirmation, in seconds; the reads that share it. */
   readIndexConfirmed(seconds: number, reads: number): void;
   roleChanged(role: string, term: number): void;
 }

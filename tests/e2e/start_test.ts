@@ -27,7 +27,7 @@ function changedFlags(node: TestNode, changes: Readonly<Record<string, string>>)
 Deno.test("a single node accepts writes within a second of starting, with edge timers", async () => {
   await withStoppedCluster({ nodes: 1, timing: "edge" }, async (cluster) => {
     const [node] = cluster.nodes;
-    // The best of three: the machine runs other things too.
+    // The middle one of three counts: a start that meets a busy machine is not the program's.
     const timesMs: number[] = [];
     for (let i = 0; i < 3; i++) {
       const startMs = performance.now();
@@ -42,7 +42,7 @@ Deno.test("a single node accepts writes within a second of starting, with edge t
       assertEquals(await node.stop(), 0);
     }
     console.log(`first write after ${timesMs.map((ms) => ms.toFixed(0)).join(", ")} ms`);
-    assertLess(Math.min(...timesMs), 1000);
+    assertLess(timesMs.sort((a, b) => a - b)[1], 1000);
   });
 });
 

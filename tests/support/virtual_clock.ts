@@ -9,14 +9,15 @@ import type { Clock, Timer } from "../../src/platform/mod.ts";
 interface Pending {
   readonly atMs: number;
   readonly order: number;
-  readonly callback: () => void;
+  callback: (() => void) | undefined;
 }
 
 export class VirtualClock implements Clock {
   #nowMs = 1000;
   #wallOffsetMs = 1_700_000_000_000;
   #order = 0;
-  #timers: Pending[] = [];
+  /** A binary heap; cancelled timers stay until they come up. */
+  readonly #timers: Pending[] = [];
   #immediates: (() => void)[] = [];
 
   nowMs(): number {
@@ -33,9 +34,9 @@ export class VirtualClock implements Clock {
   }
 
   setTimer(delayMs: number, callback: () => void): Timer {
-    const timer = { atMs: this.#nowMs + delayMs, order: ++this.#order, callback };
-    this.#timers.push(timer);
-    return { cancel: () => this.#timers = this.#timers.filter((other) => other !== timer) };
+    const timer: Pending = { atMs: this.#nowMs + delayMs, order: ++this.#order, callback };
+    this.#push(timer);
+    return { cancel: () => timer.callback = undefined };
   }
 
   setImmediate(callback: () => void): void {
@@ -53,22 +54,21 @@ export class VirtualClock implements Clock {
     await this.runUntil(() => this.#nowMs >= endMs, durationMs);
   }
 
-  /** Runs until `done` holds, or throws after `limitMs` of virtual time. */
+  /** Runs until `done` holds, or throws after `limitMs` of virtual time. `done` sees every step. */
   async runUntil(done: () => boolean, limitMs: number): Promise<void> {
     const endMs = this.#nowMs + limitMs;
     for (;;) {
       await this.#settle();
       if (done()) return;
-      const next = this.#earliest();
-      const nextMs = next?.atMs ?? Infinity;
+      while (this.#timers.length > 0 && this.#timers[0].callback === undefined) this.#pop();
+      const nextMs = this.#timers[0]?.atMs ?? Infinity;
       if (nextMs > endMs) {
         this.#nowMs = endMs;
         if (done()) return;
         throw new Error(`Cannot wait longer: ${limitMs} ms of virtual time have passed`);
       }
       this.#nowMs = Math.max(this.#nowMs, nextMs);
-      this.#timers = this.#timers.filter((timer) => timer !== next);
-      next!.callback();
+      this.#pop().callback!();
     }
   }
 
@@ -82,13 +82,37 @@ export class VirtualClock implements Clock {
     } while (this.#immediates.length > 0);
   }
 
-  #earliest(): Pending | undefined {
-    let best: Pending | undefined;
-    for (const timer of this.#timers) {
-      const earlier = best === undefined || timer.atMs < best.atMs ||
-        (timer.atMs === best.atMs && timer.order < best.order);
-      if (earlier) best = timer;
+  #push(timer: Pending): void {
+    const heap = this.#timers;
+    let at = heap.push(timer) - 1;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (!isEarlier(timer, heap[parent])) break;
+      heap[at] = heap[parent];
+      at = parent;
     }
-    return best;
+    heap[at] = timer;
   }
+
+  #pop(): Pending {
+    const heap = this.#timers;
+    const first = heap[0];
+    const last = heap.pop()!;
+    if (heap.length === 0) return first;
+    let at = 0;
+    for (;;) {
+      let child = 2 * at + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && isEarlier(heap[child + 1], heap[child])) child++;
+      if (!isEarlier(heap[child], last)) break;
+      heap[at] = heap[child];
+      at = child;
+    }
+    heap[at] = last;
+    return first;
+  }
+}
+
+function isEarlier(a: Pending, b: Pending): boolean {
+  return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
 }

@@ -18,5 +18,8 @@ export {
   type LogSummary,
   verifyLog,
 } from "./inspect.ts";
+export { SnapshotReceiver, SnapshotWriter } from "./snapshot_files.ts";
+export { decodeManifest, encodeManifest, type SnapshotManifest } from "./snapshot_manifest.ts";
+export { SnapshotStore } from "./snapshot_store.ts";
 export type { StoredIdentity } from "./identity_format.ts";
 export type { StoredState } from "./state_format.ts";

@@ -1,0 +1,237 @@
+/**
+ * Snapshots that are being written: by this node, or chunk by chunk from a peer. Both write beside
+ * the finished ones and count for nothing until `SnapshotStore` has published them.
+ */
+
+import { assert, crc32 } from "../base/mod.ts";
+import type { Disk, DiskFile } from "../platform/mod.ts";
+import type { EntryId } from "../raft/mod.ts";
+import { fullError } from "./disk_space.ts";
+import { CorruptionError, StorageError } from "./errors.ts";
+import { chunkLength, SNAPSHOT_CHUNK_BYTES, type SnapshotManifest } from "./snapshot_manifest.ts";
+
+/** A file that is removed again when it cannot be written to the end. */
+class TemporaryFile {
+  readonly path: string;
+  readonly #disk: Disk;
+  readonly #file: DiskFile;
+  #open = true;
+
+  private constructor(disk: Disk, path: string, file: DiskFile) {
+    this.#disk = disk;
+    this.path = path;
+    this.#file = file;
+  }
+
+  static async make(disk: Disk, path: string): Promise<TemporaryFile> {
+    try {
+      const file = await disk.open(path, "create");
+      const temporary = new TemporaryFile(disk, path, file);
+      await file.truncate(0);
+      return temporary;
+    } catch (error) {
+      throw fullError(error) ?? error;
+    }
+  }
+
+  get isOpen(): boolean {
+    return this.#open;
+  }
+
+  /** Removes the file when it fails; "full" when there was no space. */
+  async write(bytes: Uint8Array, position: number): Promise<void> {
+    this.#check();
+    try {
+      await this.#file.write(bytes, position);
+    } catch (error) {
+      await this.abandon();
+      throw fullError(error) ?? error;
+    }
+  }
+
+  read(into: Uint8Array, position: number): Promise<number> {
+    this.#check();
+    return this.#file.read(into, position);
+  }
+
+  /** Everything is durable, the name excepted, and the file is closed. */
+  async seal(): Promise<void> {
+    this.#check();
+    try {
+      await this.#file.sync();
+    } catch (error) {
+      await this.abandon();
+      throw fullError(error) ?? error;
+    }
+    this.#open = false;
+    await this.#file.close();
+  }
+
+  async abandon(): Promise<void> {
+    if (!this.#open) return;
+    this.#open = false;
+    await this.#file.close();
+    await this.#disk.remove(this.path);
+  }
+
+  #check(): void {
+    if (!this.#open) throw new StorageError("closed", `Cannot use ${this.path}: it was abandoned`);
+  }
+}
+
+/** What makes a sealed temporary file a snapshot. */
+export type Publish = (path: string, manifest: SnapshotManifest) => Promise<void>;
+
+/** A snapshot that this node takes. One call at a time. */
+export class SnapshotWriter {
+  readonly #last: EntryId;
+  readonly #configuration: Uint8Array;
+  readonly #file: TemporaryFile;
+  readonly #publish: Publish;
+  readonly #chunk = new Uint8Array(SNAPSHOT_CHUNK_BYTES);
+  readonly #checksums: number[] = [];
+  #filled = 0;
+
+  private constructor(
+    last: EntryId,
+    configuration: Uint8Array,
+    file: TemporaryFile,
+    publish: Publish,
+  ) {
+    this.#last = last;
+    this.#configuration = configuration;
+    this.#file = file;
+    this.#publish = publish;
+  }
+
+  static async make(options: {
+    readonly disk: Disk;
+    readonly path: string;
+    readonly last: EntryId;
+    readonly configuration: Uint8Array;
+    readonly publish: Publish;
+  }): Promise<SnapshotWriter> {
+    const file = await TemporaryFile.make(options.disk, options.path);
+    return new SnapshotWriter(options.last, options.configuration, file, options.publish);
+  }
+
+  /** Throws "full" when there is no space; then the writer is abandoned. */
+  async write(bytes: Uint8Array): Promise<void> {
+    for (let from = 0; from < bytes.length;) {
+      const part = bytes.subarray(from, from + this.#chunk.length - this.#filled);
+      this.#chunk.set(part, this.#filled);
+      this.#filled += part.length;
+      from += part.length;
+      if (this.#filled === this.#chunk.length) await this.#writeChunk();
+    }
+  }
+
+  /** Durable and counting when it resolves. */
+  async finish(): Promise<SnapshotManifest> {
+    const bytes = this.#checksums.length * SNAPSHOT_CHUNK_BYTES + this.#filled;
+    assert(bytes > 0, "Cannot finish a snapshot: nothing was written");
+    if (this.#filled > 0) await this.#writeChunk();
+    await this.#file.seal();
+    const manifest = {
+      last: this.#last,
+      configuration: this.#configuration,
+      bytes,
+      chunkBytes: SNAPSHOT_CHUNK_BYTES,
+      checksums: this.#checksums,
+    };
+    await this.#publish(this.#file.path, manifest);
+    return manifest;
+  }
+
+  abandon(): Promise<void> {
+    return this.#file.abandon();
+  }
+
+  async #writeChunk(): Promise<void> {
+    const chunk = this.#chunk.subarray(0, this.#filled);
+    await this.#file.write(chunk, this.#checksums.length * SNAPSHOT_CHUNK_BYTES);
+    this.#checksums.push(crc32(chunk));
+    this.#filled = 0;
+  }
+}
+
+/** A snapshot that comes from a peer, chunks in order. One call at a time. */
+export class SnapshotReceiver {
+  readonly manifest: SnapshotManifest;
+  readonly #file: TemporaryFile;
+  #received = 0;
+
+  private constructor(manifest: SnapshotManifest, file: TemporaryFile) {
+    this.manifest = manifest;
+    this.#file = file;
+  }
+
+  static async make(
+    disk: Disk,
+    path: string,
+    manifest: SnapshotManifest,
+  ): Promise<SnapshotReceiver> {
+    return new SnapshotReceiver(manifest, await TemporaryFile.make(disk, path));
+  }
+
+  /** The chunk to ask for; undefined when all are here. */
+  get nextChunk(): number | undefined {
+    return this.complete ? undefined : this.#received;
+  }
+
+  get complete(): boolean {
+    return this.#received === this.manifest.checksums.length;
+  }
+
+  /** Whether it was neither abandoned nor made a snapshot. */
+  get isOpen(): boolean {
+    return this.#file.isOpen;
+  }
+
+  /** Takes chunk `nextChunk`. Throws `CorruptionError` and takes nothing when it is not whole. */
+  async put(chunk: number, bytes: Uint8Array): Promise<void> {
+    assert(chunk === this.nextChunk, `Cannot put chunk ${chunk}: expected ${this.nextChunk}`);
+    const offset = chunk * this.manifest.chunkBytes;
+    checkChunk(this.#file.path, this.manifest, chunk, bytes);
+    await this.#file.write(bytes, offset);
+    this.#received++;
+  }
+
+  /** A received chunk, verified. */
+  async read(chunk: number): Promise<Uint8Array> {
+    assert(chunk < this.#received, `Cannot read chunk ${chunk}: it was not received`);
+    const bytes = new Uint8Array(chunkLength(this.manifest, chunk));
+    const length = await this.#file.read(bytes, chunk * this.manifest.chunkBytes);
+    checkChunk(this.#file.path, this.manifest, chunk, bytes.subarray(0, length));
+    return bytes;
+  }
+
+  /** Closes the file, durable but for its name, and returns its path. For the store alone. */
+  async seal(): Promise<string> {
+    assert(this.complete, "Cannot install a snapshot: some chunks were not received");
+    await this.#file.seal();
+    return this.#file.path;
+  }
+
+  abandon(): Promise<void> {
+    return this.#file.abandon();
+  }
+}
+
+/** Throws `CorruptionError` unless `bytes` are chunk `chunk`. */
+export function checkChunk(
+  file: string,
+  manifest: SnapshotManifest,
+  chunk: number,
+  bytes: Uint8Array,
+): void {
+  const expected = chunkLength(manifest, chunk);
+  const offset = chunk * manifest.chunkBytes;
+  if (bytes.length !== expected) {
+    const reason = `chunk ${chunk} has ${bytes.length} bytes, expected ${expected}`;
+    throw new CorruptionError(file, offset, reason);
+  }
+  if (crc32(bytes) !== manifest.checksums[chunk]) {
+    throw new CorruptionError(file, offset, `the checksum of chunk ${chunk} does not match`);
+  }
+}

@@ -1,0 +1,246 @@
+/**
+ * The finished snapshots of a node, at most the two newest.
+ *
+ * A snapshot is two files, `NAME.rdb` and `NAME.manifest`; it counts from the moment its manifest
+ * has its name durably. The order of steps makes a half one impossible to mistake for a whole one:
+ * data synced, renamed, directory synced; then the same with the manifest. A snapshot is removed
+ * in the opposite order.
+ */
+
+import { assert, DecodeError } from "../base/mod.ts";
+import { type Disk, PlatformError } from "../platform/mod.ts";
+import type { EntryId } from "../raft/mod.ts";
+import { writeAside } from "./aside.ts";
+import { CorruptionError, StorageError } from "./errors.ts";
+import { checkChunk, SnapshotReceiver, SnapshotWriter } from "./snapshot_files.ts";
+import {
+  chunkLength,
+  encodeManifest,
+  openManifest,
+  snapshotIdOf,
+  type SnapshotManifest,
+  snapshotName,
+} from "./snapshot_manifest.ts";
+
+export const SNAPSHOTS_DIRECTORY_NAME = "snapshots";
+const DATA = ".rdb";
+const MANIFEST = ".manifest";
+const TEMPORARY: readonly string[] = [".new", ".part"];
+const KEPT = 2;
+
+/** A snapshot that is there but cannot be used. */
+export interface DamagedSnapshot {
+  /** As its file name says. */
+  readonly last: EntryId;
+  readonly reason: string;
+}
+
+export class SnapshotStore {
+  readonly #disk: Disk;
+  readonly #directory: string;
+  /** Rising; those before the newest are verified when they are read. */
+  #manifests: SnapshotManifest[] = [];
+  #damaged: DamagedSnapshot[] = [];
+  #receiver: SnapshotReceiver | undefined;
+
+  private constructor(disk: Disk, directory: string) {
+    this.#disk = disk;
+    this.#directory = directory;
+  }
+
+  /**
+   * Removes what unfinished writes left, and verifies every byte of the newest snapshot; when that
+   * is damaged, of the one before. `path` is the data directory. Throws "newerFormat".
+   */
+  static async open(disk: Disk, path: string): Promise<SnapshotStore> {
+    const store = new SnapshotStore(disk, `${path}/${SNAPSHOTS_DIRECTORY_NAME}`);
+    await disk.makeDirectory(store.#directory);
+    const names = (await disk.list(store.#directory)).map(({ name }) => name);
+    const ids = await store.#removeLeftovers(names);
+    for (const id of ids) {
+      const found = await store.#examine(id, store.#manifests.length === 0);
+      if (typeof found === "string") store.#damaged.push({ last: id, reason: found });
+      else store.#manifests.unshift(found);
+    }
+    return store;
+  }
+
+  /** Undefined when there is none that can be used. */
+  get newest(): SnapshotManifest | undefined {
+    return this.#manifests.at(-1);
+  }
+
+  /** Found at the start, newest first; removed when two newer ones are there. */
+  get damaged(): readonly DamagedSnapshot[] {
+    return this.#damaged;
+  }
+
+  /** Begins a snapshot that this node takes; it must be newer than the newest. */
+  create(last: EntryId, configuration: Uint8Array): Promise<SnapshotWriter> {
+    const newest = this.newest?.last.index ?? 0;
+    assert(last.index > newest, `Cannot take snapshot ${last.index}: there is one of ${newest}`);
+    return SnapshotWriter.make({
+      disk: this.#disk,
+      path: this.#path(last, `${DATA}.new`),
+      last,
+      configuration,
+      publish: (path, manifest) => this.#publish(path, manifest),
+    });
+  }
+
+  /** Begins a snapshot from a peer, or goes on with the same one; another one is abandoned. */
+  async receive(manifest: SnapshotManifest): Promise<SnapshotReceiver> {
+    const current = this.#receiver;
+    if (current?.isOpen) {
+      if (isSame(current.manifest, manifest)) return current;
+      await current.abandon();
+    }
+    const path = this.#path(manifest.last, `${DATA}.part`);
+    this.#receiver = await SnapshotReceiver.make(this.#disk, path, manifest);
+    return this.#receiver;
+  }
+
+  /** Makes a complete received snapshot one of this node's. */
+  async install(receiver: SnapshotReceiver): Promise<void> {
+    const { manifest } = receiver;
+    assert(
+      manifest.last.index > (this.newest?.last.index ?? 0),
+      `Cannot install snapshot ${manifest.last.index}: it is not newer than what is there`,
+    );
+    await this.#publish(await receiver.seal(), manifest);
+  }
+
+  /** A chunk, verified. Throws `CorruptionError`, or "closed" when the snapshot was removed. */
+  async read(manifest: SnapshotManifest, chunk: number): Promise<Uint8Array> {
+    const path = this.#path(manifest.last, DATA);
+    const bytes = new Uint8Array(chunkLength(manifest, chunk));
+    try {
+      const file = await this.#disk.open(path, "readOnly");
+      try {
+        const length = await file.read(bytes, chunk * manifest.chunkBytes);
+        checkChunk(path, manifest, chunk, bytes.subarray(0, length));
+      } finally {
+        await file.close();
+      }
+    } catch (error) {
+      if (!(error instanceof PlatformError)) throw error;
+      if (error.code === "ENOENT") {
+        throw new StorageError(
+          "closed",
+          `Cannot read ${path}: a newer snapshot replaced it`,
+          error,
+        );
+      }
+      if (error.code !== "EIO") throw error;
+      throw new CorruptionError(path, chunk * manifest.chunkBytes, error.message);
+    }
+    return bytes;
+  }
+
+  /** All chunks in order, verified. */
+  async *readAll(manifest: SnapshotManifest): AsyncGenerator<Uint8Array> {
+    for (let chunk = 0; chunk < manifest.checksums.length; chunk++) {
+      yield await this.read(manifest, chunk);
+    }
+  }
+
+  #path(last: EntryId, ending: string): string {
+    return `${this.#directory}/${snapshotName(last)}${ending}`;
+  }
+
+  /** Returns what is named by a manifest, newest first. */
+  async #removeLeftovers(names: readonly string[]): Promise<EntryId[]> {
+    const ids: EntryId[] = [];
+    let removed = false;
+    for (const name of names) {
+      const isTemporary = TEMPORARY.some((ending) => name.endsWith(ending));
+      const isNameless = name.endsWith(DATA) &&
+        !names.includes(`${name.slice(0, -DATA.length)}${MANIFEST}`);
+      if (isTemporary || isNameless) {
+        await this.#disk.remove(`${this.#directory}/${name}`);
+        removed = true;
+      } else if (name.endsWith(MANIFEST)) {
+        const id = snapshotIdOf(name.slice(0, -MANIFEST.length));
+        if (id !== undefined) ids.unshift(id);
+      }
+    }
+    if (removed) await this.#disk.syncDirectory(this.#directory);
+    return ids;
+  }
+
+  /** The manifest, or why the snapshot cannot be used. */
+  async #examine(id: EntryId, verify: boolean): Promise<SnapshotManifest | string> {
+    const path = this.#path(id, MANIFEST);
+    try {
+      const result = openManifest(await this.#disk.readFile(path));
+      if (result.kind === "newer") {
+        throw new StorageError(
+          "newerFormat",
+          `Cannot use ${path}: ${result.reason}. Start the release of Logboat that wrote it`,
+        );
+      }
+      if (result.kind === "bad") return `${path} is damaged: ${result.reason}`;
+      const manifest = result.value;
+      if (manifest.last.index !== id.index || manifest.last.term !== id.term) {
+        return `${path} is of entry ${manifest.last.index} of term ${manifest.last.term}`;
+      }
+      const data = this.#path(id, DATA);
+      const bytes = (await this.#disk.stat(data))?.bytes;
+      if (bytes !== manifest.bytes) {
+        return `${data} has ${bytes ?? "no"} bytes, expected ${manifest.bytes}`;
+      }
+      for (let chunk = 0; verify && chunk < manifest.checksums.length; chunk++) {
+        await this.read(manifest, chunk);
+      }
+      return manifest;
+    } catch (error) {
+      if (error instanceof CorruptionError) {
+        return `${error.file} is damaged at byte ${error.offset}: ${error.reason}`;
+      }
+      const isDamage = error instanceof PlatformError && error.code === "EIO";
+      if (isDamage || error instanceof DecodeError) return `${path}: ${error.message}`;
+      throw error;
+    }
+  }
+
+  async #publish(temporary: string, manifest: SnapshotManifest): Promise<void> {
+    const path = this.#path(manifest.last, "");
+    // A damaged one of the same name: its manifest must not speak of the new data.
+    if (this.#damaged.some(({ last }) => snapshotName(last) === snapshotName(manifest.last))) {
+      await this.#removeFiles(manifest.last);
+      this.#damaged = this.#damaged.filter(({ last }) => last.index !== manifest.last.index);
+    }
+    await this.#disk.rename(temporary, `${path}${DATA}`);
+    await this.#disk.syncDirectory(this.#directory);
+    const name = `${snapshotName(manifest.last)}${MANIFEST}`;
+    try {
+      await writeAside(this.#disk, this.#directory, name, encodeManifest(manifest));
+    } catch (error) {
+      if (error instanceof StorageError) await this.#removeFiles(manifest.last);
+      throw error;
+    }
+    this.#manifests.push(manifest);
+    await this.#prune();
+  }
+
+  async #prune(): Promise<void> {
+    while (this.#manifests.length > KEPT) await this.#removeFiles(this.#manifests.shift()!.last);
+    if (this.#manifests.length < KEPT) return;
+    for (const { last } of this.#damaged.splice(0)) await this.#removeFiles(last);
+  }
+
+  async #removeFiles(last: EntryId): Promise<void> {
+    for (const ending of [MANIFEST, DATA]) {
+      const path = this.#path(last, ending);
+      if (await this.#disk.stat(path) === undefined) continue;
+      await this.#disk.remove(path);
+      await this.#disk.syncDirectory(this.#directory);
+    }
+  }
+}
+
+function isSame(a: SnapshotManifest, b: SnapshotManifest): boolean {
+  const left = encodeManifest(a);
+  const right = encodeManifest(b);
+  return left.length === right.length && left.every((byte, at) => byte === right[at]);
+}

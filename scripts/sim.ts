@@ -1,0 +1,125 @@
+/**
+ * `deno task sim`: whole nodes under faults in virtual time, seed after seed, in one process a core.
+ *
+ *   --seed N       the first seed (default: from the time of day; it is printed first)
+ *   --minutes M    how long to go on (default 1)
+ *   --replay       only that seed, twice, with what happened last
+ *   --think-ms T   the mean time that a client waits between two operations (default: drawn)
+ *   --canaries     plant known bugs instead: each must be found
+ *   --jobs J       processes (default: one a core)
+ *
+ * Exit codes: 0 all invariants held, 1 a failure, with its seed and how to see it again.
+ */
+
+import { parseArgs } from "@std/cli/parse-args";
+import { findCanaries } from "../tests/simulation/canaries.ts";
+import { drawPlan, FAULT_CLASSES } from "../tests/simulation/plan.ts";
+import { simulate } from "../tests/simulation/simulation.ts";
+import { addTally, emptyTally, report, runSwarm, type Tally } from "../tests/simulation/swarm.ts";
+
+const RESULT = "tally ";
+
+interface Options {
+  readonly seed: number;
+  readonly minutes: number;
+  readonly thinkMs: number | undefined;
+  readonly jobs: number;
+}
+
+const ROLE_CHANGES = [
+  "follower>preCandidate",
+  "preCandidate>candidate",
+  "preCandidate>follower",
+  "candidate>leader",
+  "candidate>follower",
+  "leader>follower",
+];
+
+async function main(): Promise<number> {
+  const args = parseArgs(Deno.args, {
+    boolean: ["replay", "canaries"],
+    string: ["seed", "minutes", "think-ms", "jobs", "worker"],
+  });
+  const options: Options = {
+    seed: Number(args.seed ?? Math.floor(Date.now() / 1000) % 1_000_000),
+    minutes: Number(args.minutes ?? 1),
+    thinkMs: args["think-ms"] === undefined ? undefined : Number(args["think-ms"]),
+    jobs: Number(args.jobs ?? navigator.hardwareConcurrency),
+  };
+  if (args.canaries) return await findCanaries((line) => console.log(line)) ? 0 : 1;
+  if (args.replay) return await replay(options);
+  if (args.worker !== undefined) return await work(options, Number(args.worker));
+  console.log(`seed ${options.seed}, ${options.jobs} processes, ${options.minutes} minutes`);
+  const tallies = await Promise.all(
+    Array.from({ length: options.jobs }, (_, job) => startWorker(options, job)),
+  );
+  const total = emptyTally();
+  for (const tally of tallies) addTally(total, tally);
+  printSummary(total);
+  return total.failure === undefined ? 0 : 1;
+}
+
+async function replay({ seed, thinkMs }: Options): Promise<number> {
+  const first = await simulate(drawPlan(seed, thinkMs));
+  const second = await simulate(drawPlan(seed, thinkMs));
+  console.log(`seed ${seed}: trace ${first.trace}, again ${second.trace}`);
+  if (first.failure !== undefined) console.log(report(first, { thinkMs }));
+  return first.failure === undefined && first.trace === second.trace ? 0 : 1;
+}
+
+async function work({ seed, minutes, thinkMs, jobs }: Options, job: number): Promise<number> {
+  const tally = await runSwarm({
+    firstSeed: seed + job,
+    step: jobs,
+    budgetMs: minutes * 60_000,
+    seedsMax: Infinity,
+    thinkMs,
+    twiceEvery: 100,
+  });
+  console.log(RESULT + JSON.stringify(tally));
+  return 0;
+}
+
+async function startWorker(options: Options, job: number): Promise<Tally> {
+  const own = ["--seed", options.seed, "--minutes", options.minutes, "--jobs", options.jobs];
+  const think = options.thinkMs === undefined ? [] : ["--think-ms", options.thinkMs];
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", import.meta.filename!, ...own, ...think, "--worker", job].map(String),
+    stdout: "piped",
+    stderr: "piped",
+  }).output();
+  const line = new TextDecoder().decode(stdout).split("\n").find((text) => text.startsWith(RESULT));
+  if (line !== undefined) return JSON.parse(line.slice(RESULT.length));
+  const failure = `process ${job} ended early: ${new TextDecoder().decode(stderr)}`;
+  return { ...emptyTally(), failure };
+}
+
+function printSummary(tally: Tally): void {
+  const simulated = tally.simulatedMs / 1000;
+  const rate = tally.realMs === 0 ? 0 : tally.simulatedMs / tally.realMs;
+  console.log(
+    `${tally.seeds} seeds, ${Math.round(simulated)} simulated seconds, ` +
+      `${Math.round(rate)} a second and process, ${tally.committed} entries committed`,
+  );
+  const print = (title: string, counts: Record<string, number>) => {
+    const texts = Object.entries(counts).sort(([a], [b]) => a < b ? -1 : 1)
+      .map(([name, count]) => `${name} ${count}`);
+    console.log(`${title}: ${texts.join(", ")}`);
+  };
+  print("faults and answers", tally.counts);
+  print("role changes", tally.transitions);
+  const standing = ["drop", "duplicate", "reorder", "slowLinks", "slowSync", "clockDrift"];
+  const silent = [
+    ...FAULT_CLASSES.filter((kind) => ![...standing, "lateTimers"].includes(kind)),
+    "dropped",
+    "duplicated",
+    "delayed",
+    "queueFull",
+    "cutLink",
+  ].filter((kind) => !(kind in tally.counts));
+  const unseen = ROLE_CHANGES.filter((change) => !(change in tally.transitions));
+  console.log(`never fired: ${[...silent, ...unseen].join(", ") || "nothing"}`);
+  if (tally.failure !== undefined) console.log(tally.failure);
+}
+
+if (import.meta.main) Deno.exit(await main());

@@ -1,0 +1,298 @@
+/**
+ * Known bugs, planted from outside by patching prototypes and tables of the production code for the
+ * length of some runs. A simulator that does not find them would not find others either. `seeds` is
+ * within how many each must be found.
+ */
+
+import { NodeId } from "../../src/base/mod.ts";
+import { Machine, OriginTable } from "../../src/machine/mod.ts";
+import { Raft, type RaftEvent, type Ready, type StepResult } from "../../src/raft/mod.ts";
+import { RaftLog } from "../../src/raft/raft_log.ts";
+import { RaftStorage } from "../../src/storage/mod.ts";
+import { LogWriter } from "../../src/storage/log_writer.ts";
+import { PLACE_RULES } from "../../src/storage/recovery_table.ts";
+import { MemoryDisk } from "../support/memory_disk.ts";
+import { Client } from "./clients.ts";
+import { drawPlan, type FaultClass, type Plan } from "./plan.ts";
+import { simulate } from "./simulation.ts";
+
+export interface Canary {
+  readonly name: string;
+  readonly seeds: number;
+  /** A class of faults without which the bug does not show. */
+  readonly needs?: FaultClass;
+  /** Plants the bug; returns how to take it away. */
+  readonly plant: () => () => void;
+}
+
+/** Puts `method` in the place of the one of that name until the returned function is called. */
+function patch<T extends object, K extends keyof T>(
+  target: T,
+  name: K,
+  replace: (original: T[K]) => T[K],
+): () => void {
+  const original = target[name];
+  target[name] = replace(original);
+  return () => target[name] = original;
+}
+
+/** A `takeReady` that changes what the core hands out. */
+function patchReady(change: (raft: Raft, ready: Ready) => Ready): () => void {
+  return patch(Raft.prototype, "takeReady", (take) =>
+    function (this: Raft) {
+      return change(this, take.call(this));
+    });
+}
+
+type Step = (this: Raft, event: RaftEvent) => StepResult;
+
+function patchStep(replace: (raft: Raft, event: RaftEvent, step: Step) => StepResult): () => void {
+  return patch(Raft.prototype, "step", (step) =>
+    function (this: Raft, event: RaftEvent) {
+      return replace(this, event, step);
+    });
+}
+
+export const CANARIES: readonly Canary[] = [
+  {
+    name: "promises leave before they are persisted",
+    seeds: 2,
+    plant: () =>
+      patchReady((_raft, ready) => ({
+        ...ready,
+        messages: [...ready.messages, ...ready.messagesAfterPersist],
+        messagesAfterPersist: [],
+      })),
+  },
+  {
+    name: "term and vote are not written",
+    seeds: 2,
+    plant: () => patch(LogWriter.prototype, "writeHardState", () => () => Promise.resolve()),
+  },
+  {
+    name: "a sync of the log does nothing",
+    seeds: 2,
+    plant: () =>
+      patch(LogWriter.prototype, "sync", () =>
+        function (this: LogWriter) {
+          this.tail.synced = this.tail.end;
+          return Promise.resolve();
+        }),
+  },
+  {
+    name: "the storage says persisted before the sync",
+    seeds: 2,
+    plant: () =>
+      patch(RaftStorage.prototype, "persist", (persist) =>
+        function (this: RaftStorage, batch) {
+          persist.call(this, batch).catch(() => {});
+          return Promise.resolve();
+        }),
+  },
+  {
+    name: "disks lose what they said to be synced",
+    seeds: 40,
+    needs: "powerCut",
+    plant: () =>
+      patch(MemoryDisk.prototype, "crash", (crash) =>
+        function (this: MemoryDisk) {
+          // As if a part of what was synced had never reached the medium.
+          const after = crash.call(this, () => false);
+          const path = after.paths().filter((name) => name.endsWith(".log")).at(-1);
+          if (path !== undefined) after.setContent(path, after.contentOf(path).subarray(0, 64));
+          return after;
+        }),
+  },
+  {
+    name: "recovery cuts off what does not decode",
+    seeds: 60,
+    needs: "logBitRot",
+    plant: () => {
+      const kept = PLACE_RULES.map(({ decision }) => decision);
+      const rules = PLACE_RULES as unknown as { decision: string }[];
+      for (const rule of rules) if (rule.decision === "corrupt") rule.decision = "trim";
+      return () => rules.forEach((rule, at) => rule.decision = kept[at]);
+    },
+  },
+  {
+    name: "the origin table admits repeats",
+    seeds: 40,
+    needs: "partition",
+    plant: () =>
+      patch(OriginTable.prototype, "admit", (admit) =>
+        function (this: OriginTable, id) {
+          const admission = admit.call(this, id);
+          return admission === "repeated" ? "next" : admission;
+        }),
+  },
+  {
+    name: "reads are answered without asking anybody",
+    seeds: 20,
+    plant: () => {
+      const waiting = new WeakMap<Raft, number[]>();
+      const unpatch = patchStep((raft, event, step) => {
+        if (event.kind !== "read") return step.call(raft, event);
+        waiting.set(raft, [...(waiting.get(raft) ?? []), event.readId]);
+        return { kind: "done" };
+      });
+      const unpatchReady = patchReady((raft, ready) => {
+        const reads = (waiting.get(raft) ?? []).map((readId) => ({
+          readId,
+          index: raft.commitIndex,
+          clockMs: 0,
+        }));
+        waiting.delete(raft);
+        return { ...ready, reads: [...ready.reads, ...reads] };
+      });
+      const unpatchHas = patch(Raft.prototype, "hasReady", (has) =>
+        function (this: Raft) {
+          return waiting.has(this) || has.call(this);
+        });
+      return () => [unpatch, unpatchReady, unpatchHas].forEach((undo) => undo());
+    },
+  },
+  {
+    name: "an old read round counts for a new one",
+    seeds: 300,
+    needs: "asymmetric",
+    plant: () => {
+      const newest = new WeakMap<Raft, number>();
+      const unpatchReady = patchReady((raft, ready) => {
+        for (const message of ready.messages) {
+          if (message.kind === "heartbeat" && message.readRound > (newest.get(raft) ?? 0)) {
+            newest.set(raft, message.readRound);
+          }
+        }
+        return ready;
+      });
+      const unpatch = patchStep((raft, event, step) => {
+        if (event.kind !== "message" || event.message.kind !== "heartbeatReply") {
+          return step.call(raft, event);
+        }
+        const message = { ...event.message, readRound: newest.get(raft) ?? 0 };
+        return step.call(raft, { kind: "message", message });
+      });
+      return () => [unpatch, unpatchReady].forEach((undo) => undo());
+    },
+  },
+  {
+    name: "votes go to candidates whose log is behind",
+    seeds: 60,
+    needs: "partition",
+    plant: () => patch(RaftLog.prototype, "isUpToDate", () => () => true),
+  },
+  {
+    name: "followers commit all they have",
+    seeds: 40,
+    plant: () =>
+      patch(RaftLog.prototype, "commitTo", (commitTo) =>
+        function (this: RaftLog) {
+          return commitTo.call(this, this.last.index);
+        }),
+  },
+  {
+    name: "node 2 skips a command in fifty",
+    seeds: 10,
+    plant: () =>
+      patch(
+        Machine.prototype,
+        "apply",
+        (apply) =>
+          function (this: Machine, payload, index, observerOf) {
+            const skipped = index % 50 === 7 && skipping.next();
+            if (!skipped) return apply.call(this, payload, index, observerOf);
+            const before = this.keyspace.digest();
+            const batch = apply.call(this, payload, index, observerOf);
+            if (this.keyspace.digest() !== before) this.keyspace.db(0).delete("c0");
+            return batch;
+          },
+      ),
+  },
+  {
+    name: "commands read the node's own clock",
+    seeds: 10,
+    plant: () => {
+      let drift = 0;
+      return patch(
+        Machine.prototype,
+        "apply",
+        (apply) =>
+          function (this: Machine, payload, index, observerOf) {
+            const own = payload.slice();
+            own[0] ^= ++drift & 7;
+            return apply.call(this, own, index, observerOf);
+          },
+      );
+    },
+  },
+  {
+    name: "a definite error after the append",
+    seeds: 60,
+    needs: "partition",
+    plant: () =>
+      patch(Client.prototype, "onOutcome", (onOutcome) =>
+        function (this: Client, effect) {
+          return onOutcome.call(this, effect === "maybeApplied" ? "notApplied" : effect);
+        }),
+  },
+  {
+    name: "the vote is forgotten at a restart",
+    seeds: 60,
+    needs: "kill",
+    plant: () => {
+      const open = RaftStorage.open;
+      RaftStorage.open = async (options) => {
+        const storage = await open.call(RaftStorage, options);
+        const state = storage.recovered.hardState as { votedFor: NodeId | undefined };
+        state.votedFor = undefined;
+        return storage;
+      };
+      return () => RaftStorage.open = open;
+    },
+  },
+];
+
+/** Every other call says yes. */
+const skipping = {
+  calls: 0,
+  next(): boolean {
+    return ++this.calls % 2 === 0;
+  },
+};
+
+/** The seed that found the bug, or undefined. */
+export async function findCanary(
+  canary: Canary,
+): Promise<{ readonly runs: number; readonly text: string } | undefined> {
+  const undo = canary.plant();
+  try {
+    for (let run = 1; run <= canary.seeds; run++) {
+      const outcome = await simulate(planFor(canary, run));
+      if (outcome.failure !== undefined) return { runs: run, text: outcome.failure.text };
+    }
+    return undefined;
+  } finally {
+    undo();
+  }
+}
+
+function planFor(canary: Canary, seed: number): Plan {
+  const plan = drawPlan(seed);
+  const faults = new Set(plan.faults);
+  if (canary.needs !== undefined) faults.add(canary.needs);
+  return { ...plan, faults };
+}
+
+/** Finds all of them, a line for each; false when one was missed. */
+export async function findCanaries(print: (line: string) => void): Promise<boolean> {
+  let missed = 0;
+  for (const canary of CANARIES) {
+    const found = await findCanary(canary);
+    if (found === undefined) missed++;
+    const result = found === undefined
+      ? "MISSED"
+      : `seed ${found.runs}: ${found.text.split("\n")[0].slice(0, 100)}`;
+    print(`${canary.name} (within ${canary.seeds}): ${result}`);
+  }
+  return missed === 0;
+}

@@ -1,0 +1,241 @@
+/**
+ * Links of the simulation: messages may be lost, repeated, delayed and reordered, and nodes cut off
+ * from each other. Before a message leaves, `onSend` may refuse what its sender has not earned.
+ */
+
+import type { NodeId, Prng } from "../../src/base/mod.ts";
+import {
+  MESSAGE_KINDS,
+  type NetworkStats,
+  type RaftNetwork,
+  type RaftNetworkHandler,
+} from "../../src/network/mod.ts";
+import type { PeerMessage } from "../../src/raft/mod.ts";
+import type { VirtualClock } from "../support/virtual_clock.ts";
+import type { NodeClock } from "./node_clock.ts";
+
+export interface LinkRules {
+  drop: number;
+  duplicate: number;
+  reorder: boolean;
+  delayMs: number;
+  /** Messages that a clogged link holds; more are lost. */
+  queueMax: number;
+}
+
+export interface NetworkWatch {
+  onSend(message: PeerMessage): void;
+  onDeliver(message: PeerMessage): void;
+  onFault(kind: string): void;
+}
+
+export class SimulatedHub {
+  readonly clock: VirtualClock;
+  readonly prng: Prng;
+  readonly watch: NetworkWatch;
+  readonly rules: LinkRules = {
+    drop: 0,
+    duplicate: 0,
+    reorder: false,
+    delayMs: 1,
+    queueMax: 10_000,
+  };
+  /** Directed links, "from>to", that carry nothing. */
+  readonly cut = new Set<string>();
+  /** Directed links that hold what they carry until a time. */
+  readonly cloggedUntilMs = new Map<string, number>();
+  readonly #nodes = new Map<NodeId, SimulatedNetwork>();
+  readonly #lastArrivalMs = new Map<string, number>();
+  readonly #inFlight = new Map<string, number>();
+
+  constructor(clock: VirtualClock, prng: Prng, watch: NetworkWatch) {
+    this.clock = clock;
+    this.prng = prng;
+    this.watch = watch;
+  }
+
+  join(network: SimulatedNetwork): void {
+    this.#nodes.set(network.id, network);
+    for (const other of this.#nodes.values()) this.connect(network, other);
+  }
+
+  /** Links come up when both can hear each other. */
+  connect(one: SimulatedNetwork, other: SimulatedNetwork): void {
+    if (one === other || this.#blocked(one.id, other.id) || this.#blocked(other.id, one.id)) return;
+    this.clock.setImmediate(() => {
+      if (this.#nodes.get(one.id) !== one || this.#nodes.get(other.id) !== other) return;
+      one.peerUp(other.id);
+      other.peerUp(one.id);
+    });
+  }
+
+  reconnectAll(): void {
+    const nodes = [...this.#nodes.values()];
+    for (const one of nodes) for (const other of nodes) this.connect(one, other);
+  }
+
+  leave(network: SimulatedNetwork): void {
+    if (this.#nodes.get(network.id) !== network) return;
+    this.#nodes.delete(network.id);
+    for (const other of this.#nodes.values()) {
+      // Behind a cut the end of a connection is not heard.
+      const heard = !this.#blocked(network.id, other.id);
+      this.clock.setImmediate(() => other.peerClosed(network.id, heard));
+    }
+  }
+
+  /** The connection between two breaks and is made again; what was under way is lost. */
+  reset(a: NodeId, b: NodeId): void {
+    this.#lastArrivalMs.delete(`${a}>${b}`);
+    this.#lastArrivalMs.delete(`${b}>${a}`);
+    const one = this.#nodes.get(a);
+    const other = this.#nodes.get(b);
+    if (one === undefined || other === undefined) return;
+    one.peerClosed(b, false);
+    other.peerClosed(a, false);
+    one.generation++;
+    other.generation++;
+    this.connect(one, other);
+  }
+
+  carry(message: PeerMessage): void {
+    const link = `${message.from}>${message.to}`;
+    const { prng, rules, watch } = this;
+    if (this.cut.has(link)) return watch.onFault("cutLink");
+    if (rules.drop > 0 && prng.chance(rules.drop)) return watch.onFault("dropped");
+    if ((this.#inFlight.get(link) ?? 0) >= rules.queueMax) return watch.onFault("queueFull");
+    this.#schedule(link, message);
+    if (rules.duplicate > 0 && prng.chance(rules.duplicate)) {
+      watch.onFault("duplicated");
+      this.#schedule(link, message);
+    }
+  }
+
+  #schedule(link: string, message: PeerMessage): void {
+    const { prng, rules } = this;
+    const nowMs = this.clock.nowMs();
+    let atMs = nowMs + rules.delayMs * (0.5 + prng.unit());
+    if (rules.reorder && prng.chance(0.3)) {
+      atMs += rules.delayMs * 40 * prng.unit();
+      this.watch.onFault("delayed");
+    }
+    atMs = Math.max(atMs, this.cloggedUntilMs.get(link) ?? 0);
+    if (!rules.reorder) {
+      atMs = Math.max(atMs, this.#lastArrivalMs.get(link) ?? 0);
+      this.#lastArrivalMs.set(link, atMs);
+    }
+    const copy = copyOf(message);
+    this.#inFlight.set(link, (this.#inFlight.get(link) ?? 0) + 1);
+    const generation = this.#nodes.get(message.to)?.generation;
+    this.clock.setTimer(atMs - nowMs, () => {
+      this.#inFlight.set(link, this.#inFlight.get(link)! - 1);
+      const node = this.#nodes.get(message.to);
+      if (node === undefined || this.cut.has(link)) return;
+      if (!rules.duplicate && node.generation !== generation) return;
+      node.deliver(copy);
+    });
+  }
+
+  #blocked(from: NodeId, to: NodeId): boolean {
+    return this.cut.has(`${from}>${to}`);
+  }
+}
+
+/** Records of entries never change; a forwarded batch is stamped in place by its receiver. */
+function copyOf(message: PeerMessage): PeerMessage {
+  if (message.kind === "forwardedBatch") return { ...message, record: message.record.slice() };
+  return { ...message };
+}
+
+export class SimulatedNetwork implements RaftNetwork {
+  readonly id: NodeId;
+  readonly listenPort = 0;
+  /** Changes with each reset: what was sent before does not arrive. */
+  generation = 0;
+  readonly #hub: SimulatedHub;
+  readonly #clock: NodeClock;
+  readonly #up = new Set<NodeId>();
+  #queue: PeerMessage[] = [];
+  #handler: RaftNetworkHandler | undefined;
+
+  constructor(hub: SimulatedHub, id: NodeId, clock: NodeClock) {
+    this.#hub = hub;
+    this.id = id;
+    this.#clock = clock;
+  }
+
+  start(handler: RaftNetworkHandler): Promise<void> {
+    this.#handler = handler;
+    this.#hub.join(this);
+    return Promise.resolve();
+  }
+
+  send(message: PeerMessage): boolean {
+    if (!this.#up.has(message.to)) return false;
+    this.#hub.watch.onSend(message);
+    this.#queue.push(message);
+    return true;
+  }
+
+  flush(): void {
+    const messages = this.#queue;
+    if (messages.length === 0) return;
+    this.#queue = [];
+    for (const message of messages) this.#hub.carry(message);
+  }
+
+  isConnected(peer: NodeId): boolean {
+    return this.#up.has(peer);
+  }
+
+  stats(): NetworkStats {
+    const kinds = Object.fromEntries(MESSAGE_KINDS.map((kind) => [kind, 0]));
+    const byKind = kinds as NetworkStats["sentByKind"];
+    return {
+      messagesSent: 0,
+      messagesReceived: 0,
+      bytesSent: 0,
+      bytesReceived: 0,
+      messagesDropped: 0,
+      reconnects: 0,
+      handshakesRefused: 0,
+      damagedFrames: 0,
+      silentLinks: 0,
+      sentByKind: byKind,
+      receivedByKind: byKind,
+    };
+  }
+
+  close(): Promise<void> {
+    this.flush();
+    this.vanish();
+    return Promise.resolve();
+  }
+
+  /** The process is gone. */
+  vanish(): void {
+    this.#handler = undefined;
+    this.#queue = [];
+    this.#up.clear();
+    this.#hub.leave(this);
+  }
+
+  deliver(message: PeerMessage): void {
+    this.#clock.whenAwake(() => {
+      if (this.#handler === undefined) return;
+      this.#hub.watch.onDeliver(message);
+      this.#handler.onMessage(message);
+    });
+  }
+
+  peerUp(peer: NodeId): void {
+    if (this.#handler === undefined || this.#up.has(peer)) return;
+    this.#up.add(peer);
+    this.#clock.whenAwake(() => this.#handler?.onPeerUp(peer));
+  }
+
+  peerClosed(peer: NodeId, heard: boolean): void {
+    if (!this.#up.delete(peer) || !heard) return;
+    this.#clock.whenAwake(() => this.#handler?.onPeerClosed(peer));
+  }
+}

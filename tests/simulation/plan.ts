@@ -1,0 +1,90 @@
+/**
+ * What one seed decides before a run begins: cluster size, timing, knobs and the classes of faults
+ * that are on. Not all at once: faults that are always on hide each other's bugs.
+ */
+
+import { Prng } from "../../src/base/mod.ts";
+
+export const FAULT_CLASSES = [
+  "drop",
+  "duplicate",
+  "reorder",
+  "slowLinks",
+  "partition",
+  "asymmetric",
+  "partialMesh",
+  "clog",
+  "reset",
+  "kill",
+  "powerCut",
+  "crashInDiskOperation",
+  "crashAll",
+  "crashLoop",
+  "pause",
+  "slowSync",
+  "hungSync",
+  "syncError",
+  "diskFull",
+  "tornTail",
+  "logBitRot",
+  "stateBitRot",
+  "wallJump",
+  "clockDrift",
+  "lateTimers",
+  "transfer",
+] as const;
+
+export type FaultClass = typeof FAULT_CLASSES[number];
+
+export interface Plan {
+  readonly seed: number;
+  readonly size: number;
+  readonly timing: "edge" | "lan";
+  readonly faults: ReadonlySet<FaultClass>;
+  readonly safetyMs: number;
+  /** The mean time between two faults. */
+  readonly faultEveryMs: number;
+  /** Clients a node, and the mean time that each waits between two operations. */
+  readonly clients: number;
+  readonly thinkMs: number;
+  readonly segmentBytes: number;
+  readonly appendBytesMax: number;
+  readonly inflightMessagesMax: number;
+  readonly cacheBytesMax: number;
+  readonly batchBytesMax: number;
+  readonly dropChance: number;
+  readonly delayMs: number;
+}
+
+/** `thinkMs` overrides the pace of the clients. */
+export function drawPlan(seed: number, thinkMs?: number): Plan {
+  const prng = new Prng(seed * 7919 + 13);
+  const size = prng.pick([3, 3, 3, 3, 3, 5, 5, 1, 2, 4]);
+  const share = prng.pick([0.1, 0.2, 0.35]);
+  const faults = new Set(FAULT_CLASSES.filter(() => prng.chance(share)));
+  if (prng.chance(0.04)) faults.clear();
+  const timing = prng.pick(["edge", "edge", "lan"] as const);
+  return {
+    seed,
+    size,
+    timing,
+    faults,
+    safetyMs: timing === "edge" ? prng.between(40_000, 90_000) : prng.between(8_000, 20_000),
+    faultEveryMs: timing === "edge" ? prng.pick([1500, 4000, 9000]) : prng.pick([200, 600, 1500]),
+    clients: prng.between(1, 2),
+    thinkMs: thinkMs ?? (timing === "edge" ? prng.pick([300, 1000, 2500]) : prng.pick([40, 150])),
+    segmentBytes: prng.pick([1024, 4096, 65536]),
+    appendBytesMax: prng.pick([1, 1024, 65536]),
+    inflightMessagesMax: prng.pick([1, 4, 16]),
+    cacheBytesMax: prng.pick([1, 2048, 65536]),
+    batchBytesMax: prng.pick([64, 1024, 16384]),
+    dropChance: prng.pick([0.02, 0.1, 0.3]),
+    delayMs: timing === "edge" ? prng.pick([1, 10, 60]) : prng.pick([0.2, 2, 8]),
+  };
+}
+
+export function describePlan(plan: Plan): string {
+  const { faults, ...knobs } = plan;
+  const texts = Object.entries(knobs).map(([name, value]) => `${name}=${value}`);
+  return `${texts.join(" ")} faults=${[...faults].join(",") || "none"}`;
+}

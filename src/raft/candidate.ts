@@ -121,9 +121,13 @@ function tally(state: RaftState): void {
   }
 }
 
-/** A leader whose process is gone will not answer: it counts as a refusal. */
+/**
+ * A leader whose process is gone will not answer: at the quick pace it counts as a refusal. Later it
+ * may be back as a follower whose vote is needed.
+ */
 function countRefused(state: RaftState, role: CampaignRole): number {
-  const closed = state.timer.closedLeader;
+  const { quickAttemptsLeft, closedLeader } = state.timer;
+  const closed = quickAttemptsLeft > 0 ? closedLeader : undefined;
   const gone = closed !== undefined && !role.granted.has(closed) && !role.refused.has(closed);
   return role.refused.size + (gone ? 1 : 0);
 }

@@ -10,9 +10,9 @@ import { FAILED_SEEDS } from "./seeds.ts";
 import { simulate } from "./simulation.ts";
 import { runSwarm } from "./swarm.ts";
 
-for (const { seed, showed } of FAILED_SEEDS) {
-  Deno.test(`simulation: seed ${seed} holds: ${showed}`, async () => {
-    const { failure } = await simulate(drawPlan(seed));
+for (const failed of FAILED_SEEDS) {
+  Deno.test(`simulation: seed ${failed.seed} holds: ${failed.showed}`, async () => {
+    const { failure } = await simulate(drawPlan(failed.seed));
     assertEquals(failure?.text, undefined);
   });
 }

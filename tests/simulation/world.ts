@@ -227,7 +227,7 @@ export class World {
       observer: silentObserver,
       seed: plan.seed * 100 + id * 7 + incarnation,
       onFatal: (reason) => {
-        if (this.live.get(id)?.node !== node) return;
+        if (this.live.get(id)?.node !== node || this.disks.get(id)!.crashed) return;
         this.count(`fatal ${reason.kind}`);
         this.trace.add("fatal", reason.kind, id, 0, 0, 0);
         // As the process would end: whatever is not on the disk is gone.

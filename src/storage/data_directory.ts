@@ -193,7 +193,9 @@ async function newIdentity(options: DataDirectoryOptions): Promise<StoredIdentit
   const { disk, path } = options;
   for (const entry of await wrapped(path, () => disk.list(path))) {
     if (entry.name === LOCK_NAME || entry.name === IDENTITY_NEW_NAME) continue;
-    if (!["state-a", "state-b", LOG_DIRECTORY_NAME].includes(entry.name)) continue;
+    if (
+      !["state-a", "state-b", "bootstrap", "snapshots", LOG_DIRECTORY_NAME].includes(entry.name)
+    ) continue;
     throw new StorageError(
       "damaged",
       `Cannot open data directory ${path}: ${IDENTITY_NAME} is missing, but ${entry.name} is ` +

@@ -116,6 +116,8 @@ class Inspection {
   readonly #report: (finding: LogFinding) => void;
   readonly #onEntry: (entry: DumpedEntry) => void;
   readonly #terms: TermRun[] = [];
+  /** Begins with the first segment that the state names: what is before was compacted. */
+  #firstSegment = 1;
   #records = 0;
   #corruptions = 0;
   #first: EntryId | undefined;
@@ -139,7 +141,12 @@ class Inspection {
     const identity = await readIdentity(this.#disk, this.#path);
     if (identity === undefined) this.#corrupt(`${this.#path}/identity`, 0, "the file is missing");
     else this.#report({ kind: "identity", identity });
-    const firsts = await listSegments(this.#disk, this.#path);
+    const found = await listSegments(this.#disk, this.#path);
+    const named = newestState(await readStateCopies(this.#disk, this.#path));
+    this.#firstSegment = named?.firstSegment ?? 1;
+    // The next start removes what is left of compacted segments, and of a log that was given up.
+    const isGivenUp = named?.lastSegment === 0;
+    const firsts = found.filter((first) => !isGivenUp && first >= this.#firstSegment);
     const state = await this.#inspectState(firsts, identity?.storageCreated ?? false);
     for (const first of firsts) {
       await this.#inspectSegment(first, first === firsts.at(-1), state, identity);
@@ -227,6 +234,7 @@ class Inspection {
     if (identity !== undefined && header.clusterId !== identity.clusterId) {
       this.#corrupt(file, 0, `it belongs to cluster ${header.clusterId}`);
     }
+    if (first === this.#firstSegment && first > 1) this.#last = header.previous;
     const last = this.#last;
     if (last === undefined) return;
     if (header.previous.index !== last.index || header.previous.term !== last.term) {

@@ -5,7 +5,7 @@
 
 import { LogIndex } from "../base/mod.ts";
 import type { Disk } from "../platform/mod.ts";
-import { ENTRY_ID_ZERO, type EntryId } from "../raft/mod.ts";
+import { ENTRY_ID_ZERO, type EntryId, RECORD_HEADER_BYTES } from "../raft/mod.ts";
 import { LOG_DIRECTORY_NAME } from "./data_directory.ts";
 import { CorruptionError, REJOIN_ADVICE, StorageError } from "./errors.ts";
 import { decidePlace, decideSegment, decideState } from "./recovery_table.ts";
@@ -31,6 +31,12 @@ export interface RecoveryOptions {
   readonly storageCreated: boolean;
 }
 
+/** A configuration in the log. */
+export interface FoundConfiguration {
+  readonly index: LogIndex;
+  readonly payload: Uint8Array;
+}
+
 export interface RecoveredLog {
   /** Undefined on a first start. */
   readonly state: StoredState | undefined;
@@ -38,8 +44,12 @@ export interface RecoveredLog {
   /** Opened. */
   readonly segments: readonly Segment[];
   readonly terms: TermRuns;
-  /** The file of a segment that a crash left half made. */
-  readonly remove: string | undefined;
+  /** Files of segments that a crash left half made or half removed. */
+  readonly remove: readonly string[];
+  /** The last entry; of a log without any, the one before; zeros without segments. */
+  readonly last: EntryId;
+  /** Entries that hold configurations, rising. */
+  readonly configurations: readonly FoundConfiguration[];
   /** Bytes of an unfinished write behind the last entry. */
   readonly trimmedBytes: number;
   readonly warnings: readonly string[];
@@ -67,8 +77,13 @@ export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog
   const copies = await readStateCopies(disk, path);
   const firsts = await listSegments(disk, path);
   const state = judgeState(options, copies, firsts.length > 0);
-  if (state !== undefined) checkSegmentNames(path, state, firsts);
   const recovery = new Recovery(options, state, copies);
+  const kept = state?.firstSegment ?? 1;
+  // Without a last segment no entry was ever promised; before the first one all were given up.
+  while (firsts.length > 0 && (firsts[0] < kept || state?.lastSegment === 0)) {
+    recovery.remove.push(segmentPath(path, firsts.shift()!));
+  }
+  if (state !== undefined) checkSegmentNames(path, state, firsts);
   try {
     const newest = firsts.at(-1);
     if (newest !== undefined && await recovery.isHalfMade(newest)) firsts.pop();
@@ -120,7 +135,8 @@ class Recovery implements RecoveredLog {
   readonly segments: Segment[] = [];
   readonly terms = new TermRuns();
   readonly warnings: string[] = [];
-  remove: string | undefined;
+  readonly remove: string[] = [];
+  readonly configurations: FoundConfiguration[] = [];
   trimmedBytes = 0;
   readonly #options: RecoveryOptions;
   #last: EntryId = ENTRY_ID_ZERO;
@@ -143,6 +159,10 @@ class Recovery implements RecoveredLog {
     }
   }
 
+  get last(): EntryId {
+    return this.#last;
+  }
+
   async close(): Promise<void> {
     for (const segment of this.segments) await segment.file.close();
   }
@@ -160,7 +180,7 @@ class Recovery implements RecoveredLog {
     }
     const facts = { segment: "last", recorded: this.#isRecorded(first), header: "bad" } as const;
     if (decideSegment(facts) !== "remove") return false;
-    this.remove = path;
+    this.remove.push(path);
     return true;
   }
 
@@ -197,6 +217,8 @@ class Recovery implements RecoveredLog {
     let reason = result.kind === "bad" ? `the segment header is bad: ${result.reason}` : undefined;
     if (result.kind === "ok") {
       const { clusterId, previous } = result.value;
+      // What came before the first segment was compacted: its header alone remembers.
+      if (this.segments.length === 0 && first > 1) this.#last = previous;
       const last = this.#last;
       if (result.value.first !== first) {
         reason = `the header names entry ${result.value.first}, the file name entry ${first}`;
@@ -227,9 +249,12 @@ class Recovery implements RecoveredLog {
       from: SEGMENT_HEADER_BYTES,
       previous: this.#last,
       markSeed: segment.markSeed,
-      onRecord: (header, offset) => {
+      onRecord: (header, offset, record) => {
         segment.note(header.index, offset);
         this.terms.append(header.index, header.term);
+        if (header.kind !== "configuration") return;
+        const payload = record.slice(RECORD_HEADER_BYTES);
+        this.configurations.push({ index: header.index, payload });
       },
     });
     segment.end = scan.end;

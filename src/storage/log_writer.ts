@@ -8,17 +8,18 @@
  */
 
 import { assert, LogIndex } from "../base/mod.ts";
-import { type Disk, PlatformError } from "../platform/mod.ts";
+import type { Disk } from "../platform/mod.ts";
 import type { EntryId, HardState, LogEntry } from "../raft/mod.ts";
 import { LOG_DIRECTORY_NAME } from "./data_directory.ts";
-import { StorageError } from "./errors.ts";
+import { fullError } from "./disk_space.ts";
+import type { StorageError } from "./errors.ts";
 import { segmentPath } from "./log_recovery.ts";
 import { LogSerializer } from "./log_serializer.ts";
-import { Segment } from "./segment.ts";
+import type { Segment } from "./segment.ts";
+import { makeSegment } from "./segment_file.ts";
 import {
   encodeSegmentHeader,
   MARK_BYTES,
-  markSeedOf,
   putMark,
   SEGMENT_HEADER_BYTES,
 } from "./segment_format.ts";
@@ -42,7 +43,6 @@ export interface LogWriterOptions {
 /** Larger writes leave the event loop. */
 const SYNCHRONOUS_WRITE_BYTES_MAX = 1 << 18;
 const REWRITE_BYTES = 1 << 20;
-const NO_SPACE: readonly string[] = ["ENOSPC", "EDQUOT"];
 
 const serializer = new LogSerializer();
 
@@ -72,7 +72,27 @@ export class LogWriter {
   }
 
   get last(): EntryId {
-    return { term: this.#terms.lastTerm, index: this.tail.last };
+    const { first, last, previous } = this.tail;
+    return last < first ? previous : { term: this.#terms.lastTerm, index: last };
+  }
+
+  /** The entry before the first one. */
+  get start(): EntryId {
+    return this.segments[0].previous;
+  }
+
+  /** The next entry's index, also while the log begins anew. */
+  get nextIndex(): LogIndex {
+    const tail = this.segments.at(-1);
+    return tail === undefined ? this.#state.firstSegment : LogIndex(tail.last + 1);
+  }
+
+  /** Whether the log holds `id`, or begins right behind it. */
+  has(id: EntryId): boolean {
+    const { start, last } = this;
+    if (id.index === start.index) return id.term === start.term;
+    if (id.index < start.index || id.index > last.index) return false;
+    return this.#terms.termAt(id.index) === id.term;
   }
 
   /** Entries whose sync is still to come. */
@@ -86,10 +106,42 @@ export class LogWriter {
     return Math.min(synced, recordsEnd) > Math.max(marked, SEGMENT_HEADER_BYTES);
   }
 
-  /** Makes the first segment of an empty directory. */
-  async begin(): Promise<void> {
+  /** Makes the first segment of a log without any; the state names it already. */
+  async begin(start: EntryId): Promise<void> {
     assert(this.segments.length === 0, "Cannot begin a log: found segments, expected none");
-    await this.#addSegment(this.#state.firstSegment, { term: this.#terms.lastTerm, index: 0 });
+    assert(this.#state.lastSegment === 0, "Cannot begin a log: the state names a segment");
+    await this.#addSegment(LogIndex(start.index + 1), start);
+  }
+
+  /**
+   * Begins the log anew behind `start`. A state without a last segment says that no entry of any
+   * segment file counts, so a crash at any step leaves the old log or an empty new one.
+   */
+  async reset(start: EntryId): Promise<void> {
+    const firstSegment = LogIndex(start.index + 1);
+    await this.#writeState({ ...this.#state, firstSegment, lastSegment: LogIndex(0) });
+    while (this.segments.length > 0) await this.#removeTail();
+    this.#terms.clear();
+    await this.begin(start);
+  }
+
+  /**
+   * Removes whole segments whose entries are all <= `through`, oldest first; the last one stays.
+   * The state names the new first one before: what is left of the others is removed at the start.
+   */
+  async compact(through: LogIndex): Promise<void> {
+    let count = 0;
+    while (count < this.segments.length - 1 && this.segments[count].last <= through) count++;
+    if (count === 0) return;
+    await this.#writeState({ ...this.#state, firstSegment: this.segments[count].first });
+    for (; count > 0; count--) {
+      const segment = this.segments.shift();
+      assert(segment !== undefined, "Cannot compact: found no segment");
+      segment.generation++;
+      await segment.file.close();
+      await this.#options.disk.remove(segment.path);
+    }
+    await this.#options.disk.syncDirectory(this.#logDirectory);
   }
 
   /** Durable when it resolves. */
@@ -242,43 +294,20 @@ export class LogWriter {
     this.#terms.truncateFrom(segment.first);
   }
 
-  async #addSegment(first: LogIndex, previous: { term: number; index: number }): Promise<void> {
+  async #addSegment(first: LogIndex, previous: EntryId): Promise<void> {
     const { disk, path } = this.#options;
     const header = encodeSegmentHeader({
       clusterId: this.#state.clusterId,
       first,
-      previous: previous as EntryId,
+      previous,
     });
     const file = segmentPath(path, first);
-    const segment = await this.#makeFile(file, header, first, previous as EntryId);
+    const segment = await makeSegment(disk, { path: file, header, first, previous });
     await segment.file.sync();
     segment.synced = segment.end;
     await disk.syncDirectory(this.#logDirectory);
     await this.#writeState({ ...this.#state, lastSegment: first });
     this.segments.push(segment);
-  }
-
-  async #makeFile(
-    path: string,
-    header: Uint8Array,
-    first: LogIndex,
-    previous: EntryId,
-  ): Promise<Segment> {
-    const { disk } = this.#options;
-    try {
-      const file = await disk.open(path, "create");
-      try {
-        await file.truncate(0);
-        await file.write(header, 0);
-      } catch (error) {
-        await file.close();
-        await disk.remove(path);
-        throw error;
-      }
-      return new Segment({ path, file, first, previous, markSeed: markSeedOf(header) });
-    } catch (error) {
-      throw fullError(error) ?? error;
-    }
   }
 
   #scratchOf(bytes: number): Uint8Array {
@@ -361,10 +390,4 @@ export class LogWriter {
     tail.allocated = tail.end;
     return full;
   }
-}
-
-/** The error as "full" when there was no space for the data. */
-function fullError(error: unknown): StorageError | undefined {
-  if (!(error instanceof PlatformError) || !NO_SPACE.includes(error.code)) return undefined;
-  return new StorageError("full", `${error.message}. Free some space; nothing was lost`, error);
 }

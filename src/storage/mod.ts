@@ -5,12 +5,8 @@ export { DataDirectory, type DataDirectoryOptions, type Identity } from "./data_
 export { CorruptionError, StorageError, type StorageErrorKind } from "./errors.ts";
 export { type IntegrityReport, LogSerializer } from "./log_serializer.ts";
 export type { StorageOptions } from "./options.ts";
-export {
-  type PersistBatch,
-  RaftStorage,
-  type RaftStorageOptions,
-  type Recovered,
-} from "./raft_storage.ts";
+export { type PersistBatch, RaftStorage, type RaftStorageOptions } from "./raft_storage.ts";
+export type { Recovered } from "./start_up.ts";
 export {
   type DumpedEntry,
   dumpLog,

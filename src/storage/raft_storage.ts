@@ -6,21 +6,27 @@
  * written, ever (D9).
  */
 
-import { assert, type Logger, LogIndex, Term } from "../base/mod.ts";
+import { assert, type Logger, LogIndex } from "../base/mod.ts";
 import type { Clock, Disk, Timer } from "../platform/mod.ts";
-import type { EntryId, HardState, LogEntry, TermRun } from "../raft/mod.ts";
-import { type DataDirectory, LOG_DIRECTORY_NAME } from "./data_directory.ts";
+import type { EntryId, HardState, LogEntry } from "../raft/mod.ts";
+import type { DataDirectory } from "./data_directory.ts";
 import { StorageError } from "./errors.ts";
-import { type RecoveredLog, recoverLog } from "./log_recovery.ts";
 import { LogSerializer } from "./log_serializer.ts";
-import { LogWriter } from "./log_writer.ts";
-import { PREALLOCATE_BYTES, SEGMENT_BYTES_MIN, type StorageOptions } from "./options.ts";
+import type { LogWriter } from "./log_writer.ts";
+import { SEGMENT_BYTES_MIN, type StorageOptions } from "./options.ts";
 import type { Segment } from "./segment.ts";
-import { STATE_NAMES, StateFiles } from "./state_files.ts";
-import type { StoredState } from "./state_format.ts";
+import type { SnapshotReceiver } from "./snapshot_files.ts";
+import { SnapshotStore } from "./snapshot_store.ts";
+import { type Recovered, startUp } from "./start_up.ts";
+import { writeBootstrap } from "./bootstrap_file.ts";
 
-/** What one `persist` writes: first the hard state, then the entries. */
+/** What one `persist` writes: first the snapshot, then the hard state, then the entries. */
 export interface PersistBatch {
+  /**
+   * Complete, from a peer, newer than the newest: becomes this node's, and the log begins behind
+   * it, unless it holds the snapshot's last entry already: then it stays as it is.
+   */
+  readonly snapshot?: SnapshotReceiver | undefined;
   readonly hardState?: HardState | undefined;
   /** Consecutive; they replace everything from the first one's index on. */
   readonly entries: readonly LogEntry[];
@@ -39,16 +45,7 @@ export interface RaftStorageOptions {
   readonly onFatal: (error: Error) => void;
 }
 
-/** What was on disk at the start. */
-export interface Recovered {
-  readonly hardState: HardState;
-  /** The last entry, zeros for an empty log. */
-  readonly last: EntryId;
-  readonly termRuns: readonly TermRun[];
-  /** Bytes of an unfinished write that were cut off. */
-  readonly trimmedBytes: number;
-  readonly warnings: readonly string[];
-}
+type Compaction = PromiseWithResolvers<EntryId> & { readonly through: LogIndex };
 
 interface Pending extends PersistBatch {
   readonly bytes: number;
@@ -65,9 +62,11 @@ const serializer = new LogSerializer();
 
 export class RaftStorage {
   readonly recovered: Recovered;
+  readonly snapshots: SnapshotStore;
   readonly #options: RaftStorageOptions;
   readonly #log: LogWriter;
   readonly #queue: Pending[] = [];
+  #compaction: Compaction | undefined;
   #running = false;
   #failure: StorageError | undefined;
   #closing: Promise<void> | undefined;
@@ -77,7 +76,13 @@ export class RaftStorage {
   #syncTimer: Timer | undefined;
   #markTimer: Timer | undefined;
 
-  private constructor(options: RaftStorageOptions, log: LogWriter, recovered: Recovered) {
+  private constructor(
+    options: RaftStorageOptions,
+    log: LogWriter,
+    snapshots: SnapshotStore,
+    recovered: Recovered,
+  ) {
+    this.snapshots = snapshots;
     this.#options = options;
     this.#log = log;
     this.recovered = recovered;
@@ -92,24 +97,16 @@ export class RaftStorage {
     const { segmentBytes, fsyncIntervalMs } = options.options;
     assert(segmentBytes >= SEGMENT_BYTES_MIN, `Cannot use segments of ${segmentBytes} bytes`);
     assert(fsyncIntervalMs > 0, `Cannot sync each ${fsyncIntervalMs} ms: want more than 0`);
-    const found = await recoverLog({
+    const snapshots = await SnapshotStore.open(disk, directory.path);
+    const { log, recovered } = await startUp({
       disk,
-      path: directory.path,
-      clusterId: directory.identity.clusterId,
-      storageCreated: directory.storageCreated,
+      directory,
+      options: options.options,
+      snapshots,
     });
-    for (const warning of found.warnings) logger.warn(warning);
-    await disk.makeDirectory(`${directory.path}/${LOG_DIRECTORY_NAME}`);
-    const { log, state } = await settle(options, found);
+    for (const warning of recovered.warnings) logger.warn(warning);
     await directory.markStorageCreated();
-    const recovered: Recovered = {
-      hardState: state.hardState,
-      last: log.last,
-      termRuns: found.terms.toArray(),
-      trimmedBytes: found.trimmedBytes,
-      warnings: found.warnings,
-    };
-    const storage = new RaftStorage(options, log, recovered);
+    const storage = new RaftStorage(options, log, snapshots, recovered);
     storage.#armMark();
     return storage;
   }
@@ -127,12 +124,12 @@ export class RaftStorage {
 
   /** The first index that can be read, once there is an entry. */
   get firstIndex(): LogIndex {
-    return this.#log.segments[0].first;
+    return this.#log.segments.at(0)?.first ?? this.#log.nextIndex;
   }
 
   /** The last entry that was written; those that wait in the queue are not counted. */
   get lastIndex(): LogIndex {
-    return this.#log.tail.last;
+    return this.#log.segments.at(-1)?.last ?? LogIndex(this.#log.nextIndex - 1);
   }
 
   /**
@@ -147,10 +144,42 @@ export class RaftStorage {
       return Promise.reject(new StorageError("closed", "Cannot persist: the storage is closed"));
     }
     return new Promise((resolve, reject) => {
-      const { hardState, entries } = batch;
-      this.#queue.push({ hardState, entries, bytes: serializer.bytesOf(entries), resolve, reject });
+      const { snapshot, hardState, entries } = batch;
+      this.#queue.push({
+        snapshot,
+        hardState,
+        entries,
+        bytes: serializer.bytesOf(entries),
+        resolve,
+        reject,
+      });
       this.#kick();
     });
+  }
+
+  /**
+   * Gives up whole segments whose entries are all <= `through`, which the newest snapshot must
+   * cover. Returns what is the entry before the log then.
+   */
+  compact(through: LogIndex): Promise<EntryId> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    const covered = this.snapshots.newest?.last.index ?? 0;
+    assert(
+      through <= covered,
+      `Cannot compact to entry ${through}: the snapshot ends at ${covered}`,
+    );
+    if (this.#closing !== undefined) return Promise.resolve(this.#log.start);
+    this.#compaction?.reject(new StorageError("closed", "Cannot compact: a later call took over"));
+    const compaction = { ...Promise.withResolvers<EntryId>(), through };
+    this.#compaction = compaction;
+    this.#kick();
+    return compaction.promise;
+  }
+
+  /** Keeps the configuration of the first start. */
+  saveBootstrap(configuration: Uint8Array): Promise<void> {
+    const { disk, directory } = this.#options;
+    return writeBootstrap(disk, directory.path, configuration);
   }
 
   /**
@@ -223,6 +252,7 @@ export class RaftStorage {
     while (this.#failure === undefined) {
       try {
         if (this.#syncDue) await this.#backgroundSync();
+        else if (this.#compaction !== undefined) await this.#compact(this.#compaction);
         else if (this.#queue.length > 0) await this.#persistGroup();
         else if (this.#markDue) await this.#writeMark();
         else break;
@@ -232,6 +262,12 @@ export class RaftStorage {
     }
     this.#running = false;
     this.#onIdle?.();
+  }
+
+  async #compact(compaction: Compaction): Promise<void> {
+    await this.#log.compact(compaction.through);
+    if (this.#compaction === compaction) this.#compaction = undefined;
+    compaction.resolve(this.#log.start);
   }
 
   async #persistGroup(): Promise<void> {
@@ -254,11 +290,13 @@ export class RaftStorage {
   /** Several that only append can share a write; a hard state or a cut begins a group. */
   #takeGroup(): Pending[] {
     const queue = this.#queue;
+    if (queue[0].snapshot !== undefined) return queue.splice(0, 1);
     let bytes = queue[0].bytes;
     let next = LogIndex((queue[0].entries.at(-1)?.index ?? this.#log.tail.last) + 1);
     let count = 1;
     for (; count < queue.length; count++) {
-      const { hardState, entries } = queue[count];
+      const { snapshot, hardState, entries } = queue[count];
+      if (snapshot !== undefined) break;
       bytes += queue[count].bytes;
       if (hardState !== undefined || bytes > GROUP_BYTES_MAX) break;
       if (entries.length === 0) continue;
@@ -271,7 +309,8 @@ export class RaftStorage {
   /** Runs without a pause up to the end of the write when nothing but appending is to do. */
   async #writeGroup(group: readonly Pending[]): Promise<boolean> {
     const log = this.#log;
-    const { hardState } = group[0];
+    const { snapshot, hardState } = group[0];
+    if (snapshot !== undefined) await this.#install(snapshot);
     if (hardState !== undefined) await log.writeHardState(hardState);
     const first = group[0].entries[0] ??
       group.find(({ entries }) => entries.length > 0)?.entries[0];
@@ -288,6 +327,18 @@ export class RaftStorage {
     const writing = log.append(group.map(({ entries }) => entries), bytes);
     if (writing !== undefined) await writing;
     return true;
+  }
+
+  /** "full" only as long as nothing changed. */
+  async #install(snapshot: SnapshotReceiver): Promise<void> {
+    await this.snapshots.install(snapshot);
+    const { last } = snapshot.manifest;
+    if (this.#log.has(last)) return;
+    try {
+      await this.#log.reset(last);
+    } catch (error) {
+      throw new Error(`Cannot begin the log behind snapshot ${last.index}`, { cause: error });
+    }
   }
 
   async #sync(): Promise<void> {
@@ -340,56 +391,8 @@ export class RaftStorage {
     this.#syncTimer?.cancel();
     this.#markTimer?.cancel();
     for (const pending of this.#queue.splice(0)) pending.reject(this.#failure);
+    this.#compaction?.reject(this.#failure);
     this.#options.onFatal(this.#failure);
     return this.#failure;
   }
-}
-
-/** Carries out what recovery decided, and makes all of it durable. */
-async function settle(
-  options: RaftStorageOptions,
-  found: RecoveredLog,
-): Promise<{ log: LogWriter; state: StoredState }> {
-  const { disk, directory } = options;
-  const { path, identity } = directory;
-  if (found.remove !== undefined) {
-    await disk.remove(found.remove);
-    await disk.syncDirectory(`${path}/${LOG_DIRECTORY_NAME}`);
-  }
-  const tail = found.segments.at(-1);
-  const state: StoredState = {
-    clusterId: identity.clusterId,
-    nodeId: identity.nodeId,
-    version: (found.state?.version ?? 0) + 1,
-    hardState: found.state?.hardState ?? { term: Term(0), votedFor: undefined },
-    firstSegment: found.state?.firstSegment ?? LogIndex(1),
-    lastSegment: tail?.first ?? LogIndex(0),
-  };
-  const stateFiles = await StateFiles.open(disk, path);
-  const log = new LogWriter({
-    disk,
-    path,
-    segments: found.segments,
-    terms: found.terms,
-    stateFiles,
-    state,
-    segmentBytes: options.options.segmentBytes,
-    preallocateBytes: options.options.preallocateBytes ?? PREALLOCATE_BYTES,
-  });
-  try {
-    if (tail !== undefined) await log.settleTail(found.trimmedBytes > 0);
-    await stateFiles.rewrite(state, oldestCopy(found));
-    await disk.syncDirectory(path);
-    if (tail === undefined) await log.begin();
-  } catch (error) {
-    await log.close();
-    throw error;
-  }
-  return { log, state };
-}
-
-/** The copy that may be overwritten first: the other one holds the newest state. */
-function oldestCopy(found: RecoveredLog): typeof STATE_NAMES[number] {
-  const newest = found.copies.find(({ state }) => state !== undefined && state === found.state);
-  return newest?.name === STATE_NAMES[0] ? STATE_NAMES[1] : STATE_NAMES[0];
 }

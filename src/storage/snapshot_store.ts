@@ -70,6 +70,11 @@ export class SnapshotStore {
     return this.#manifests.at(-1);
   }
 
+  /** Usable ones, rising. */
+  get manifests(): readonly SnapshotManifest[] {
+    return this.#manifests;
+  }
+
   /** Found at the start, newest first; removed when two newer ones are there. */
   get damaged(): readonly DamagedSnapshot[] {
     return this.#damaged;

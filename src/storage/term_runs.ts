@@ -22,6 +22,18 @@ export class TermRuns {
     while (this.#runs.length > 0 && this.#runs.at(-1)!.first >= index) this.#runs.pop();
   }
 
+  /** Forgets everything: the log begins anew. */
+  clear(): void {
+    this.#runs.length = 0;
+  }
+
+  /** The term of an entry of the log. */
+  termAt(index: LogIndex): Term {
+    const run = this.#runs.findLast(({ first }) => first <= index);
+    assert(run !== undefined, `Cannot tell the term of entry ${index}: it is before the log`);
+    return run.term;
+  }
+
   /** The term of the last entry, 0 when there is none. */
   get lastTerm(): Term {
     return this.#runs.at(-1)?.term ?? Term(0);

@@ -6,14 +6,19 @@
 import type { KeyspaceClock } from "./clock.ts";
 import { DeadlineEntry, DeadlineHeap, type DeadlineMs } from "./deadline_heap.ts";
 import { addUnordered, type DigestLanes, digestOfText, digestOfWord, newDigest } from "./digest.ts";
+import { hashCode } from "./hash_code.ts";
 import { HASH_SPACE, HashTable } from "./hash_table.ts";
+import type { StateSummary } from "./state_summary.ts";
+import type { DatabaseWalk } from "./database_walk.ts";
 import { digestOfValue, typeOfValue, type Value } from "./value.ts";
 
 export class Database {
   readonly #clock: KeyspaceClock;
-  readonly #values = new HashTable<Value>();
+  #values = new HashTable<Value>();
   #deadlines = new HashTable<DeadlineEntry>();
   #heap = new DeadlineHeap();
+  /** While a snapshot takes the keys as they were: it is told before a key changes. */
+  #walk: DatabaseWalk | undefined;
   /** Its number; changed by SWAPDB alone. */
   index: number;
 
@@ -41,6 +46,10 @@ export class Database {
     const value = this.#values.get(key);
     if (value === undefined) return undefined;
     if (this.#heap.size !== 0 && this.#isGone(key)) return undefined;
+    // Collections and arrays may be changed in place by whoever gets them.
+    if (this.#walk !== undefined && typeof value === "object" && this.#clock.writing) {
+      this.#walk.beforeChange(key);
+    }
     return value;
   }
 
@@ -50,25 +59,29 @@ export class Database {
 
   /** Stores a value and drops the key's deadline. */
   set(key: string, value: Value): void {
+    if (this.#walk !== undefined) this.#walk.beforeChange(key);
     this.#values.set(key, value);
     if (this.#heap.size !== 0) this.persist(key);
   }
 
   /** Stores a value with a deadline; a deadline not after the log's time removes the key. */
   setUntil(key: string, value: Value, deadlineMs: DeadlineMs): void {
+    if (this.#walk !== undefined) this.#walk.beforeChange(key);
     this.#values.set(key, value);
     this.setDeadline(key, deadlineMs);
   }
 
   /** Stores a value and leaves the deadline as it is. The key must not be expired: `get` it first. */
   replace(key: string, value: Value): void {
+    if (this.#walk !== undefined) this.#walk.beforeChange(key);
     this.#values.set(key, value);
   }
 
   /** True if the key was there, expired or not. */
   delete(key: string): boolean {
+    if (this.#walk !== undefined) this.#walk.beforeRemoval(key);
     if (!this.#values.delete(key)) return false;
-    if (this.#heap.size !== 0) this.persist(key);
+    if (this.#heap.size !== 0) this.#dropDeadline(key);
     return true;
   }
 
@@ -83,11 +96,16 @@ export class Database {
       this.delete(key);
       return;
     }
+    if (this.#walk !== undefined) this.#walk.beforeChange(key);
     const entry = this.#deadlines.get(key);
     if (entry !== undefined) {
       this.#heap.change(entry, deadlineMs);
       return;
     }
+    this.#addDeadline(key, deadlineMs);
+  }
+
+  #addDeadline(key: string, deadlineMs: DeadlineMs): void {
     const added = new DeadlineEntry(key, deadlineMs);
     this.#deadlines.set(key, added);
     this.#heap.add(added);
@@ -95,6 +113,11 @@ export class Database {
 
   /** Drops the deadline; true if there was one. */
   persist(key: string): boolean {
+    if (this.#walk !== undefined) this.#walk.beforeChange(key);
+    return this.#dropDeadline(key);
+  }
+
+  #dropDeadline(key: string): boolean {
     const entry = this.#deadlines.get(key);
     if (entry === undefined) return false;
     this.#deadlines.delete(key);
@@ -112,7 +135,9 @@ export class Database {
   }
 
   clear(): void {
-    this.#values.clear();
+    // A walk goes on over the tables that it knows, which nobody changes any more.
+    this.#walk = undefined;
+    this.#values = new HashTable();
     this.#deadlines = new HashTable();
     this.#heap = new DeadlineHeap();
   }
@@ -133,6 +158,41 @@ export class Database {
       if (this.#heap.size === 0 || !this.#isGone(key)) keys.push(key);
     }
     return { keys, next: page.next };
+  }
+
+  /** Stores what a snapshot holds, a deadline that has passed included; false if the key is there. */
+  restore(key: string, value: Value, deadlineMs: DeadlineMs | undefined): boolean {
+    const before = this.#values.size;
+    this.#values.set(key, value);
+    if (this.#values.size === before) return false;
+    if (deadlineMs !== undefined) this.#addDeadline(key, deadlineMs);
+    return true;
+  }
+
+  /** `walkOf` makes a walk from the tables; it is told of every change from now on. */
+  beginWalk(
+    walkOf: (values: HashTable<Value>, deadlines: HashTable<DeadlineEntry>) => DatabaseWalk,
+  ): DatabaseWalk {
+    return this.#walk = walkOf(this.#values, this.#deadlines);
+  }
+
+  /** Forgets the walk. */
+  endWalk(): void {
+    this.#walk = undefined;
+  }
+
+  /** Adds a summary of the keys whose hash is in `[from, to)`; the order of keys does not matter. */
+  summarize(from: number, to: number, summary: StateSummary): void {
+    for (let position = from; position < to && this.size > 0;) {
+      const { entries, start, end } = this.#values.stretch(position);
+      const whole = start >= from && end <= to;
+      entries.forEach((value, key) => {
+        const hash = hashCode(key);
+        if (!whole && (hash < from || hash >= to)) return;
+        summary.addKey(this.index, hash, value, this.deadlineMs(key));
+      });
+      position = end;
+    }
   }
 
   /** Calls `visit`, which changes nothing, with every live key, in the order of a walk. */

@@ -33,6 +33,13 @@ class Bucket<V> {
   }
 }
 
+/** The entries of one bucket: all whose hash is at least `start` and below `end`, in no order. */
+export interface TableStretch<V> {
+  readonly entries: ReadonlyMap<string, V>;
+  readonly start: number;
+  readonly end: number;
+}
+
 /** Entries of one stretch of hash space, in the order of their hashes. */
 export interface TablePage<V> {
   readonly entries: readonly (readonly [string, V])[];
@@ -131,6 +138,13 @@ export class HashTable<V> {
       if (entries.length >= count) break;
     }
     return { entries, next: position };
+  }
+
+  /** The bucket that holds the hash `position`; to be read before the next change. */
+  stretch(position: number): TableStretch<V> {
+    const bucket = this.#bucketAt(position);
+    const end = endOf(bucket, position);
+    return { entries: bucket.entries, start: end - HASH_SPACE / 2 ** bucket.depth, end };
   }
 
   /**

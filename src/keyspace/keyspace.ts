@@ -3,6 +3,8 @@
 import { assert } from "../base/mod.ts";
 import { KeyspaceClock } from "./clock.ts";
 import { Database } from "./database.ts";
+import { KeyspaceWalk } from "./keyspace_walk.ts";
+import { StateSummary } from "./state_summary.ts";
 import { digestText, newDigest } from "./digest.ts";
 
 /** A key whose time has come. */
@@ -17,6 +19,7 @@ export const DATABASES_DEFAULT = 16;
 export class Keyspace {
   readonly #clock = new KeyspaceClock();
   readonly #databases: Database[];
+  #walk: KeyspaceWalk | undefined;
   /** Where the next search for due keys begins, so that no database starves the others. */
   #dueFrom = 0;
 
@@ -125,6 +128,12 @@ export class Keyspace {
     second.index = a;
   }
 
+  /** Every key as of now, to be taken one by one while writes go on. One walk at a time. */
+  beginWalk(): KeyspaceWalk {
+    assert(this.#walk === undefined, "Cannot walk the keyspace: a walk has not ended");
+    return this.#walk = new KeyspaceWalk(this.#databases, () => this.#walk = undefined);
+  }
+
   /** Empties every database. */
   clear(): void {
     for (const database of this.#databases) database.clear();
@@ -135,6 +144,15 @@ export class Keyspace {
     let size = 0;
     for (const database of this.#databases) size += database.size;
     return size;
+  }
+
+  /** A summary of the keys of every database whose hash is in `[from, to)`; see `StateSummary`. */
+  summarize(from: number, to: number, round: number): StateSummary {
+    const summary = new StateSummary(round);
+    for (const database of this.#databases) {
+      if (database.size > 0) database.summarize(from, to, summary);
+    }
+    return summary;
   }
 
   /**

@@ -6,7 +6,7 @@
 
 import { assert, ByteReader, latin1FromBytes, Prng } from "../base/mod.ts";
 import { type CommandContext, type DataCommand, lookupCommand } from "../commands/mod.ts";
-import { type Database, Keyspace } from "../keyspace/mod.ts";
+import { type Database, Keyspace, RdbFileWalk } from "../keyspace/mod.ts";
 import { decodeRequest, type Reply, Request } from "../resp/mod.ts";
 import {
   BATCH_HEADER_BYTES,
@@ -18,6 +18,8 @@ import {
   type TransactionItem,
 } from "./batch.ts";
 import { type Admission, OriginTable } from "./origin_table.ts";
+import { auxOf, type MachineState, type SnapshotHeader, type SnapshotWalk } from "./snapshot.ts";
+import { STATE_HASH_INTERVAL, StateHash } from "./state_hash.ts";
 
 export const DATABASES = 16;
 
@@ -63,6 +65,8 @@ export class Machine {
   readonly origins: OriginTable = new OriginTable();
   readonly #context: ExecutionContext = new ExecutionContext(this.keyspace);
   readonly #request: Request = new Request();
+  readonly #hash = new StateHash();
+  #passedIndex = 0;
   #clockMs = 0;
   #reads = 0;
   #batches = 0;
@@ -73,7 +77,65 @@ export class Machine {
     return this.#clockMs;
   }
 
-  /** Batches and commands that took effect since the start. */
+  /** 16 hexadecimal digits, equal on all members that passed the same entries; see `StateHash`. */
+  get stateHash(): string {
+    return this.#hash.text;
+  }
+
+  /** The last entry that was passed; 0 before the first. */
+  get passedIndex(): number {
+    return this.#passedIndex;
+  }
+
+  /**
+   * The entry at `index` is over: a no-op or the members, or a command that `apply` has had. To be
+   * called for every committed entry, in order, with the checksum of its payload.
+   */
+  passed(index: number, payloadChecksum: number): void {
+    const expected = this.#passedIndex + 1;
+    assert(index === expected, `Cannot pass entry ${index}: expected ${expected}`);
+    this.#passedIndex = index;
+    this.#hash.number(index);
+    this.#hash.word(payloadChecksum | 0);
+    if (index % STATE_HASH_INTERVAL === 0) this.#hash.slice(index, this.keyspace);
+  }
+
+  /**
+   * The state as of now, to be written while entries are applied. One at a time; `header.last` is
+   * the last entry that was passed.
+   */
+  beginSnapshot(header: SnapshotHeader): SnapshotWalk {
+    const { index } = header.last;
+    assert(
+      index === this.#passedIndex,
+      `Cannot begin a snapshot at entry ${index}: the last one passed is ${this.#passedIndex}`,
+    );
+    const aux = auxOf(header, {
+      origins: this.origins.rows(),
+      removedOrigins: this.origins.removed(),
+      clockMs: this.#clockMs,
+      expiredKeys: this.keyspace.expiredKeys,
+      batches: this.#batches,
+      commands: this.#commands,
+      stateHash: this.stateHash,
+    });
+    return new RdbFileWalk(this.keyspace.beginWalk(), aux);
+  }
+
+  /** Becomes the machine of a snapshot whose keys are in the keyspace already; for the loader. */
+  restore(header: SnapshotHeader, state: MachineState): void {
+    for (const row of state.origins) this.origins.restore(row);
+    for (const id of state.removedOrigins) this.origins.remove(id);
+    this.#passedIndex = header.last.index;
+    this.#clockMs = state.clockMs;
+    this.keyspace.beginWrite(state.clockMs);
+    this.keyspace.expiredKeys = state.expiredKeys;
+    this.#batches = state.batches;
+    this.#commands = state.commands;
+    this.#hash.restore(state.stateHash);
+  }
+
+  /** Batches and commands that took effect since the first entry, a snapshot's included. */
   get batchesApplied(): number {
     return this.#batches;
   }
@@ -95,7 +157,10 @@ export class Machine {
     const header = readBatchHeader(payload);
     this.#clockMs = Math.max(this.#clockMs, header.stampMs);
     const admission = this.origins.admit(header);
-    if (admission !== "next") return { ...header, admission };
+    if (admission !== "next") {
+      this.#hash.word(admission === "early" ? 2 : 3);
+      return { ...header, admission };
+    }
     this.#batches++;
     const observer = observerOf(header);
     let at = BATCH_HEADER_BYTES;
@@ -103,6 +168,7 @@ export class Machine {
       observer?.beforeOperation(position);
       this.#beginWrite(index, position);
       at = this.#applyOperation(payload, at);
+      this.#hash.reply(this.#reply);
       observer?.afterOperation(position, this.#reply);
     }
     assert(

@@ -3,5 +3,8 @@
 export * from "./batch.ts";
 export * from "./machine.ts";
 export * from "./origin_table.ts";
+export { SnapshotLoader } from "./snapshot.ts";
+export type { SnapshotHeader, SnapshotWalk } from "./snapshot.ts";
+export { STATE_HASH_INTERVAL } from "./state_hash.ts";
 export type { Reply } from "../resp/mod.ts";
 export { Request, RequestKeeper } from "../resp/mod.ts";

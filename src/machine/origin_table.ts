@@ -9,7 +9,7 @@ import type { BatchId } from "./batch.ts";
 export type Admission =
   /** The next one of its origin. */
   | "next"
-  /** Applied before, or of a process that has been replaced. */
+  /** Applied before, or of a process that has been replaced, or of a member that was removed. */
   | "repeated"
   /** Its predecessor has not been applied: the origin will send both again. */
   | "early";
@@ -21,9 +21,12 @@ interface Row {
 
 export class OriginTable {
   readonly #rows = new Map<number, Row>();
+  /** Ids are never used again; a batch of one that is still under way must find no empty row. */
+  readonly #removed = new Set<number>();
 
   /** Decides whether to apply a batch, and remembers it when the answer is `next`. */
   admit(id: BatchId): Admission {
+    if (this.#removed.has(id.origin)) return "repeated";
     let row = this.#rows.get(id.origin);
     if (row === undefined) {
       row = { incarnation: id.incarnation, sequence: 0 };
@@ -36,6 +39,22 @@ export class OriginTable {
     row.sequence = id.sequence;
     this.#rows.set(id.origin, row);
     return "next";
+  }
+
+  /** The member was removed, by an entry that every member applies at the same place. */
+  remove(origin: number): void {
+    this.#rows.delete(origin);
+    this.#removed.add(origin);
+  }
+
+  /** Ids of removed members, rising. */
+  removed(): number[] {
+    return [...this.#removed].sort((a, b) => a - b);
+  }
+
+  /** Puts back the row of a snapshot. */
+  restore(row: BatchId): void {
+    this.#rows.set(row.origin, { incarnation: row.incarnation, sequence: row.sequence });
   }
 
   /** Rows in the order of node ids, for snapshots and digests. */

@@ -10,10 +10,12 @@ import { HASH_RANDOM } from "./hashes_random.ts";
 import { HASH_READS } from "./hashes_read.ts";
 import { HASH_WRITES } from "./hashes_write.ts";
 import { KEYS } from "./keys.ts";
+import { KEYS_DUMP } from "./keys_dump.ts";
 import { KEYS_EXPIRY } from "./keys_expiry.ts";
 import { KEYS_OBJECT } from "./keys_object.ts";
 import { KEYS_WALK } from "./keys_walk.ts";
 import { CommandTable } from "./lookup.ts";
+import { SORT } from "./sort.ts";
 import { STRING_LCS } from "./strings_lcs.ts";
 import { STRING_NUMBERS } from "./strings_numbers.ts";
 import { STRING_READS } from "./strings_read.ts";
@@ -38,9 +40,11 @@ export const DATA_COMMANDS: CommandTable<DataCommand> = new CommandTable<DataCom
   ...HASH_READS,
   ...HASH_WRITES,
   ...KEYS,
+  ...KEYS_DUMP,
   ...KEYS_EXPIRY,
   ...KEYS_OBJECT,
   ...KEYS_WALK,
+  ...SORT,
   ...STRING_LCS,
   ...STRING_NUMBERS,
   ...STRING_READS,

@@ -5,6 +5,7 @@ import { clusterCommands } from "./cluster_commands.ts";
 import { commandCommands } from "./command_commands.ts";
 import { configCommands } from "./config_commands.ts";
 import { connectionCommands } from "./connection_commands.ts";
+import { migrateCommands } from "./migrate_commands.ts";
 import { serverCommands } from "./server_commands.ts";
 import type { SessionCommand } from "./session_command.ts";
 import { transactionCommands } from "./transaction_commands.ts";
@@ -15,6 +16,7 @@ export const sessionCommands: readonly SessionCommand[] = [
   ...clusterCommands,
   ...commandCommands,
   ...configCommands,
+  ...migrateCommands,
   ...serverCommands,
   ...transactionCommands,
 ];

@@ -4,7 +4,8 @@
  * complete.
  */
 
-import { Prng } from "../../src/base/mod.ts";
+import { bytesFromLatin1, latin1FromBytes, Prng } from "../../src/base/mod.ts";
+import { dumpValue, HashValue, stringValue } from "../../src/keyspace/mod.ts";
 
 /** Draws arguments; everything follows from the seed. */
 export class Draw {
@@ -77,6 +78,27 @@ export class Draw {
     const random = this.random;
     if (random.chance(0.2)) return random.pick(TIMES);
     return String(random.chance(0.2) ? random.between(1, 1.6e12) : random.between(4e12, 8e12));
+  }
+
+  /** What DUMP gives for a drawn value, now and then damaged or of a later version. */
+  payload(): string {
+    const bytes = dumpValue(this.random.chance(0.5) ? stringValue(this.#raw()) : this.#hash());
+    if (this.random.chance(0.15)) bytes[this.random.between(0, bytes.length - 1)] ^= 1;
+    const text = latin1FromBytes(bytes);
+    return this.random.chance(0.05) ? text.slice(0, this.random.between(0, 12)) : text;
+  }
+
+  #raw(): Uint8Array {
+    return bytesFromLatin1(this.value());
+  }
+
+  #hash(): HashValue {
+    const hash = new HashValue();
+    const fields = this.random.chance(0.1) ? 600 : this.random.between(1, 5);
+    for (let i = 0; i < fields; i++) {
+      hash.set(i < 4 ? this.field() : `field:${i}`, stringValue(this.#raw()));
+    }
+    return hash;
   }
 
   /** Any case of a word. */
@@ -197,6 +219,18 @@ const oneKey: Generate = (d) => [d.key()];
 const keys: Generate = (d) => d.many(1, 4, () => [d.key()]);
 const pairs: Generate = (d) => d.many(1, 4, () => [d.key(), d.value()]);
 const conditions = (d: Draw) => d.some([...CONDITIONS], 2);
+const SORTING = [
+  ["asc"],
+  ["desc"],
+  ["alpha"],
+  ["limit", "0", "10"],
+  ["limit", "x", "1"],
+  ["limit", "1"],
+  ["by", "w_*"],
+  ["by"],
+  ["get", "#"],
+  ["get", "store"],
+].map((words) => () => words);
 const CONDITIONS = ["nx", "xx", "gt", "lt", "foo", "N\rX"].map((word) => () => [word]);
 
 /** Arguments behind the name, for every data command; subcommands under `object|encoding`. */
@@ -269,6 +303,7 @@ export const GENERATORS: Record<string, Generate> = {
     ...d.some([() => ["replace"], () => ["db", d.database()], () => ["db"]], 2),
   ],
   del: keys,
+  dump: oneKey,
   exists: keys,
   expire: (d) => [d.key(), d.seconds(), ...conditions(d)],
   expireat: (d) => [d.key(), d.atSeconds(), ...conditions(d)],
@@ -289,6 +324,19 @@ export const GENERATORS: Record<string, Generate> = {
   randomkey: () => [],
   rename: (d) => [d.key(), d.key()],
   renamenx: (d) => [d.key(), d.key()],
+  restore: (d) => [
+    d.key(),
+    d.random.chance(0.5) ? "0" : d.milliseconds(),
+    d.payload(),
+    ...d.some([
+      () => ["replace"],
+      () => ["replace"],
+      () => ["absttl"],
+      () => ["idletime", d.integer()],
+      () => ["freq", d.integer()],
+      () => ["freq"],
+    ], 3),
+  ],
   // Not TYPE none: Redis 7.0 answers it with the expired keys that it is about to remove.
   scan: (d) => [
     d.random.pick(["0", "0", "0", "", "+0", "abc", " 0", "18446744073709551616", "-x"]),
@@ -299,6 +347,8 @@ export const GENERATORS: Record<string, Generate> = {
       () => ["type"],
     ], 3),
   ],
+  sort: (d) => [d.key(), ...d.some([...SORTING, () => ["store", d.key()], () => ["store"]], 3)],
+  sort_ro: (d) => [d.key(), ...d.some([...SORTING, () => ["store", d.key()]], 2)],
   touch: keys,
   ttl: oneKey,
   type: oneKey,

@@ -9,6 +9,7 @@ import { EXIT_CODES, type ExitName } from "./exit_codes.ts";
 import { CliFailure, failureOf } from "./failure.ts";
 import { healthCommand } from "./health_command.ts";
 import { generalHelp, subcommandHelp } from "./help.ts";
+import { importCommand } from "./import_command.ts";
 import { logCommand } from "./log_command.ts";
 import { serveCommand } from "./serve.ts";
 import type { Subcommand } from "./subcommand.ts";
@@ -48,6 +49,7 @@ export const SUBCOMMANDS: readonly Subcommand[] = [
   configCommand,
   logCommand,
   healthCommand,
+  importCommand,
   versionCommand,
   helpCommand,
 ];

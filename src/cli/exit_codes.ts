@@ -66,6 +66,11 @@ export const EXIT_CODES = {
     meaning: "logboat demo: a node could not be started.",
     advice: "The node's own lines say why.",
   },
+  importIncomplete: {
+    code: 12,
+    meaning: "logboat import: not every key of the file is in the cluster now.",
+    advice: "The message says how many are missing and why; importing again is safe.",
+  },
   interrupted: {
     code: 130,
     meaning: "A second SIGINT: stopped at once, as a crash would.",

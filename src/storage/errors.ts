@@ -1,5 +1,7 @@
 /** What can go wrong between the Raft log and the disk, as one class with a kind to switch on. */
 
+import type { LogIndex } from "../base/mod.ts";
+
 /** What an operator does when only a fresh copy of the data can help. */
 export const REJOIN_ADVICE =
   "Do not repair this by hand. Keep a copy of the directory, then remove this node from the " +
@@ -47,8 +49,10 @@ export class CorruptionError extends StorageError {
   /** Byte position in `file`. */
   readonly offset: number;
   readonly reason: string;
+  /** The entry that cannot be read, where that is known. */
+  readonly index: LogIndex | undefined;
 
-  constructor(file: string, offset: number, reason: string) {
+  constructor(file: string, offset: number, reason: string, index?: LogIndex) {
     super(
       "corrupt",
       `Cannot use the log: ${file} is damaged at byte ${offset}: ${reason}. ${REJOIN_ADVICE}.`,
@@ -56,5 +60,6 @@ export class CorruptionError extends StorageError {
     this.file = file;
     this.offset = offset;
     this.reason = reason;
+    this.index = index;
   }
 }

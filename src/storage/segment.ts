@@ -146,7 +146,7 @@ export class Segment {
         at += MARK_BYTES;
         continue;
       }
-      const header = this.#header(buffer, at, length, base + at);
+      const header = this.#header(buffer, at, length, base + at, expected);
       const recordBytes = RECORD_HEADER_BYTES + header.payloadBytes;
       if (header.index !== (expected ?? header.index) || header.index > want.last) {
         throw this.#misplaced(header, expected ?? want.first, base + at);
@@ -160,7 +160,7 @@ export class Segment {
         if (at + recordBytes > length && length === buffer.length) {
           return { entries, at: base + at, needBytes: recordBytes };
         }
-        entries.push(this.#entry(buffer, at, length, base + at));
+        entries.push(this.#entry(buffer, at, length, base + at, header.index));
         bytes += recordBytes;
         if (header.index === want.last) break;
       }
@@ -174,21 +174,40 @@ export class Segment {
     return readMark(buffer, at, { seed: this.markSeed, offset }) !== undefined;
   }
 
-  #header(buffer: Uint8Array, at: number, end: number, offset: number): RecordHeader {
-    return this.#checked(offset, () => readRecordHeader(buffer, at, end));
+  #header(
+    buffer: Uint8Array,
+    at: number,
+    end: number,
+    offset: number,
+    index?: number,
+  ): RecordHeader {
+    return this.#checked(offset, index, () => readRecordHeader(buffer, at, end));
   }
 
-  #entry(buffer: Uint8Array, at: number, end: number, offset: number): LogEntry {
-    return this.#checked(offset, () => decodeEntry(buffer, at, end));
+  #entry(
+    buffer: Uint8Array,
+    at: number,
+    end: number,
+    offset: number,
+    index: LogIndex,
+  ): LogEntry {
+    return this.#checked(offset, index, () => decodeEntry(buffer, at, end));
   }
 
-  #checked<T>(offset: number, decode: () => T): T {
+  #checked<T>(offset: number, index: number | undefined, decode: () => T): T {
     try {
       return decode();
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
-      throw new CorruptionError(this.path, offset, error.message);
+      const damaged = index === undefined ? this.#indexAt(offset) : LogIndex(index);
+      throw new CorruptionError(this.path, offset, error.message, damaged);
     }
+  }
+
+  /** The entry whose record begins at `offset`, where the sparse index tells. */
+  #indexAt(offset: number): LogIndex | undefined {
+    const at = this.#sparseOffsets.indexOf(offset);
+    return at < 0 ? undefined : LogIndex(this.#sparseIndices[at]);
   }
 
   #misplaced(header: RecordHeader, expected: number, offset: number): CorruptionError {

@@ -201,3 +201,26 @@ Deno.test("a crash at any operation: snapshot and log cover everything acknowled
   }
   assert(points > 200, `found only ${points} crash points`);
 });
+
+Deno.test("reading damage that came while running names the entry", async () => {
+  const disk = new MemoryDisk();
+  const node = await openStorage(disk);
+  await node.storage.persist({ entries: entries(1, 5) });
+  const path = `${PATH}/log/00000000000000000001.log`;
+  const file = await disk.open(path, "existing");
+  const size = 5 * entry(1).record.length;
+  for (let at = 64; at < 64 + size; at += 7) {
+    const index = 1 + Math.floor((at - 64) / entry(1).record.length);
+    const byte = new Uint8Array(1);
+    await file.read(byte, at);
+    await file.write(new Uint8Array([byte[0] ^ 2]), at);
+    const error = await assertRejects(
+      () => node.storage.read(LogIndex(1), LogIndex(5), 10_000),
+      CorruptionError,
+    );
+    assertEquals(error.index, index, `byte ${at}`);
+    await file.write(byte, at);
+  }
+  assertEquals((await contents(node.storage)).length, 5);
+  await node.close();
+});

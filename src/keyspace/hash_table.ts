@@ -123,21 +123,19 @@ export class HashTable<V> {
    */
   page(cursor: number, count: number): TablePage<V> {
     const entries: (readonly [string, V])[] = [];
-    let position = cursor;
-    while (position < HASH_SPACE) {
+    let last = -1;
+    for (let position = cursor; position < HASH_SPACE;) {
       const bucket = this.#bucketAt(position);
-      const end = endOf(bucket, position);
-      const found = ordered(bucket, position, HASH_SPACE);
-      for (let i = 0; i < found.length; i++) {
-        if (entries.length >= count && found[i].hash !== found[i - 1]?.hash) {
-          return { entries, next: found[i].hash };
-        }
-        entries.push([found[i].key, found[i].value]);
+      for (const { hash, key, value } of ordered(bucket, position, HASH_SPACE)) {
+        // The next entry's hash, not the bucket's end: the cursor depends on the entries alone, so
+        // that a member restored from a snapshot, whose buckets differ, answers the same one.
+        if (entries.length >= count && hash !== last) return { entries, next: hash };
+        entries.push([key, value]);
+        last = hash;
       }
-      position = end;
-      if (entries.length >= count) break;
+      position = endOf(bucket, position);
     }
-    return { entries, next: position };
+    return { entries, next: HASH_SPACE };
   }
 
   /** The bucket that holds the hash `position`; to be read before the next change. */

@@ -133,3 +133,18 @@ Deno.test("a sample is about uniform", () => {
   table.delete("k4999");
   assertEquals(table.sample(() => random.unit()), undefined);
 });
+
+Deno.test("a page and its cursor depend on the entries alone, not on how the buckets came about", () => {
+  const shrunk = new HashTable<number>();
+  const fresh = new HashTable<number>();
+  for (let i = 0; i < 20_000; i++) shrunk.set(`key ${i}`, i);
+  for (let i = 300; i < 20_000; i++) shrunk.delete(`key ${i}`);
+  for (let i = 0; i < 300; i++) fresh.set(`key ${i}`, i);
+  for (const count of [1, 7, 50]) {
+    for (let cursor = 0; cursor < HASH_SPACE;) {
+      const page = fresh.page(cursor, count);
+      assertEquals(shrunk.page(cursor, count), page);
+      cursor = page.next;
+    }
+  }
+});

@@ -13,6 +13,8 @@ import { listSegments, segmentPath } from "./log_recovery.ts";
 import { decidePlace } from "./recovery_table.ts";
 import { decodeSegmentHeader, markSeedOf, SEGMENT_HEADER_BYTES } from "./segment_format.ts";
 import { findRecord, scanSegment } from "./segment_scanner.ts";
+import { snapshotName } from "./snapshot_manifest.ts";
+import { SNAPSHOTS_DIRECTORY_NAME, SnapshotStore } from "./snapshot_store.ts";
 import { newestState, readStateCopies } from "./state_files.ts";
 import type { StoredState } from "./state_format.ts";
 
@@ -151,6 +153,7 @@ class Inspection {
     for (const first of firsts) {
       await this.#inspectSegment(first, first === firsts.at(-1), state, identity);
     }
+    await this.#inspectSnapshots();
     return {
       segments: firsts.length,
       records: this.#records,
@@ -165,6 +168,14 @@ class Inspection {
   #corrupt(file: string, offset: number, reason: string): void {
     this.#corruptions++;
     this.#report({ kind: "corruption", file, offset, reason });
+  }
+
+  async #inspectSnapshots(): Promise<void> {
+    const { damaged } = await SnapshotStore.inspect(this.#disk, this.#path);
+    for (const { last, reason } of damaged) {
+      const file = `${this.#path}/${SNAPSHOTS_DIRECTORY_NAME}/${snapshotName(last)}`;
+      this.#corrupt(file, 0, reason);
+    }
   }
 
   async #inspectState(

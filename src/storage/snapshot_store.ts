@@ -56,13 +56,26 @@ export class SnapshotStore {
     const store = new SnapshotStore(disk, `${path}/${SNAPSHOTS_DIRECTORY_NAME}`);
     await disk.makeDirectory(store.#directory);
     const names = (await disk.list(store.#directory)).map(({ name }) => name);
-    const ids = await store.#removeLeftovers(names);
-    for (const id of ids) {
-      const found = await store.#examine(id, store.#manifests.length === 0);
-      if (typeof found === "string") store.#damaged.push({ last: id, reason: found });
-      else store.#manifests.unshift(found);
-    }
+    await store.#removeLeftovers(names);
+    await store.#examineAll(names, false);
     return store;
+  }
+
+  /** Verifies every byte of all snapshots of a stopped node and modifies nothing. */
+  static async inspect(disk: Disk, path: string): Promise<SnapshotStore> {
+    const store = new SnapshotStore(disk, `${path}/${SNAPSHOTS_DIRECTORY_NAME}`);
+    if (await disk.stat(store.#directory) === undefined) return store;
+    const names = (await disk.list(store.#directory)).map(({ name }) => name);
+    await store.#examineAll(names, true);
+    return store;
+  }
+
+  async #examineAll(names: readonly string[], verifyAll: boolean): Promise<void> {
+    for (const id of manifestIds(names)) {
+      const found = await this.#examine(id, verifyAll || this.#manifests.length === 0);
+      if (typeof found === "string") this.#damaged.push({ last: id, reason: found });
+      else this.#manifests.unshift(found);
+    }
   }
 
   /** Undefined when there is none that can be used. */
@@ -153,24 +166,17 @@ export class SnapshotStore {
     return `${this.#directory}/${snapshotName(last)}${ending}`;
   }
 
-  /** Returns what is named by a manifest, newest first. */
-  async #removeLeftovers(names: readonly string[]): Promise<EntryId[]> {
-    const ids: EntryId[] = [];
+  async #removeLeftovers(names: readonly string[]): Promise<void> {
     let removed = false;
     for (const name of names) {
       const isTemporary = TEMPORARY.some((ending) => name.endsWith(ending));
       const isNameless = name.endsWith(DATA) &&
         !names.includes(`${name.slice(0, -DATA.length)}${MANIFEST}`);
-      if (isTemporary || isNameless) {
-        await this.#disk.remove(`${this.#directory}/${name}`);
-        removed = true;
-      } else if (name.endsWith(MANIFEST)) {
-        const id = snapshotIdOf(name.slice(0, -MANIFEST.length));
-        if (id !== undefined) ids.unshift(id);
-      }
+      if (!isTemporary && !isNameless) continue;
+      await this.#disk.remove(`${this.#directory}/${name}`);
+      removed = true;
     }
     if (removed) await this.#disk.syncDirectory(this.#directory);
-    return ids;
   }
 
   /** The manifest, or why the snapshot cannot be used. */
@@ -248,4 +254,14 @@ function isSame(a: SnapshotManifest, b: SnapshotManifest): boolean {
   const left = encodeManifest(a);
   const right = encodeManifest(b);
   return left.length === right.length && left.every((byte, at) => byte === right[at]);
+}
+
+/** What is named by a manifest, newest first. */
+function manifestIds(names: readonly string[]): EntryId[] {
+  const ids: EntryId[] = [];
+  for (const name of names) {
+    const id = name.endsWith(MANIFEST) ? snapshotIdOf(name.slice(0, -MANIFEST.length)) : undefined;
+    if (id !== undefined) ids.unshift(id);
+  }
+  return ids;
 }

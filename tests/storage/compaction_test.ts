@@ -110,6 +110,10 @@ Deno.test("a gap between snapshot and log is named, never passed over", async ()
   await node.close();
   const file = await disk.open(`${PATH}/snapshots/00000000000000000025-1.rdb`, "existing");
   await file.truncate(0);
+  const findings: string[] = [];
+  const verified = await verifyLog(disk, PATH, ({ kind }) => findings.push(kind));
+  assertEquals(verified.ok, false);
+  assert(findings.includes("corruption"), findings.join());
   node = await openStorage(disk, OPTIONS);
   assertEquals(node.storage.recovered.snapshot, undefined);
   const text = node.storage.recovered.snapshotDamaged ?? "";

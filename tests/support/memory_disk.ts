@@ -43,6 +43,10 @@ export type DiskFault =
   | { readonly kind: "error"; readonly code: string }
   /** `bytes` of a write land, then it fails. */
   | { readonly kind: "short"; readonly bytes: number; readonly code: string }
+  /** A write that is reported as done and never lands. */
+  | { readonly kind: "lost" }
+  /** A write that lands whole, `byBytes` from where it belongs, not before the file's start. */
+  | { readonly kind: "misdirected"; readonly byBytes: number }
   /** Asynchronous operations wait for it; the operation happens afterwards. */
   | { readonly kind: "hang"; readonly until: Promise<void> }
   /** The operation happens, unsynced if it is a write, and nothing after it. */
@@ -167,6 +171,8 @@ export class MemoryDisk implements Disk {
   /** The disk is full when its files hold this many bytes. */
   capacityBytes = Infinity;
   operations = 0;
+  /** How often each kind of fault happened. */
+  readonly fired = new Map<DiskFault["kind"] | "full" | "flippedBit", number>();
   #crashed = false;
   readonly #root: DirectoryNode;
   readonly #locked = new Set<string>();
@@ -207,6 +213,15 @@ export class MemoryDisk implements Disk {
     node.sync();
     directory.change({ kind: "set", name, node });
     directory.sync();
+  }
+
+  /** Rot at rest: the bit is another one now, and stays so after a crash. */
+  flipBit(path: string, at: number, bit: number): void {
+    const { live, durable } = this.#file(path);
+    if (at >= live.length) throw failure("EINVAL", `flip a bit of ${path} at ${at}`);
+    live.bytes[at] ^= 1 << bit;
+    if (at < durable.length) durable.bytes[at] ^= 1 << bit;
+    this.#count("flippedBit");
   }
 
   /** Paths of all files, sorted. */
@@ -324,6 +339,8 @@ export class MemoryDisk implements Disk {
     const fault = this.#begin("write", path);
     const land = () => {
       this.#checkAlive(path);
+      if (fault?.kind === "lost") return;
+      if (fault?.kind === "misdirected") at = Math.max(0, at + fault.byBytes);
       let room = this.capacityBytes === Infinity
         ? Infinity
         : Math.max(0, this.capacityBytes - (this.usedBytes - node.live.length));
@@ -338,6 +355,7 @@ export class MemoryDisk implements Disk {
       const landed = bytes.slice(0, fits ? bytes.length : length);
       if (landed.length > 0) node.change({ kind: "write", at, bytes: landed });
       if (fault?.kind === "crashAfter") this.#crashed = true;
+      if (landed.length < bytes.length && fault?.kind !== "short") this.#count("full");
       if (landed.length < bytes.length) throw failure(code, `write ${path} at ${at}`);
     };
     if (fault?.kind === "hang") return fault.until.then(land);
@@ -358,8 +376,13 @@ export class MemoryDisk implements Disk {
   #begin(kind: OperationKind, path: string): DiskFault | undefined {
     this.#checkAlive(path);
     const fault = this.fault?.({ number: ++this.operations, kind, path });
+    if (fault !== undefined) this.#count(fault.kind);
     if (fault?.kind === "error") throw failure(fault.code, `${kind} ${path}`);
     return fault;
+  }
+
+  #count(kind: DiskFault["kind"] | "full" | "flippedBit"): void {
+    this.fired.set(kind, (this.fired.get(kind) ?? 0) + 1);
   }
 
   #checkAlive(path: string): void {

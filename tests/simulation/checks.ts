@@ -12,10 +12,9 @@
  * - EO a batch takes effect once
  * - CC what was durable is there after a start, or the node refuses
  * - BR queues and logs are bounded
- * - L5 a leader that no majority hears stops leading
  */
 
-import { crc32, LogIndex, type NodeId } from "../../src/base/mod.ts";
+import { crc32, latin1FromBytes, LogIndex, type NodeId } from "../../src/base/mod.ts";
 import type { RaftNode } from "../../src/node/mod.ts";
 import type { PeerMessage } from "../../src/raft/mod.ts";
 import type { DiskShadow, DurableEntry } from "./disk_shadow.ts";
@@ -36,6 +35,9 @@ export class Checks {
   readonly transitions = new Map<string, number>();
   /** The highest committed index, over all nodes. */
   committedLast = 0;
+  /** When the unique values of clients were first applied. */
+  readonly appliedAtMs = new Map<string, number>();
+  readonly #nowMs: () => number;
   readonly #size: number;
   readonly #shadows: ReadonlyMap<NodeId, DiskShadow>;
   readonly #leaders = new Map<number, NodeId>();
@@ -48,7 +50,12 @@ export class Checks {
   readonly #seen = new Map<NodeId, Seen>();
   readonly #leaderLogs = new Map<number, Map<number, number>>();
 
-  constructor(size: number, shadows: ReadonlyMap<NodeId, DiskShadow>) {
+  constructor(
+    size: number,
+    shadows: ReadonlyMap<NodeId, DiskShadow>,
+    nowMs: () => number,
+  ) {
+    this.#nowMs = nowMs;
     this.#size = size;
     this.#shadows = shadows;
   }
@@ -114,13 +121,10 @@ export class Checks {
           `entry ${index} was committed with terms ${known}, ${entry.term}`,
         );
       }
-      if (known === undefined) this.#firstCommit(id, index, entry.term);
-    }
-    if (raft.role === "leader") {
-      const term = this.#committed.get(commit)!;
-      // What it knew as committed before it led needs no entry of its term.
-      if (seen.commit > 0 && commit === this.committedLast && term > raft.term) {
-        throw new Violation("CR", `leader ${id} of term ${raft.term} commits one of term ${term}`);
+      if (known !== undefined) continue;
+      this.#firstCommit(id, index, entry.term);
+      if (index === commit && raft.role === "leader" && entry.term !== raft.term) {
+        throw new Violation("CR", `leader ${id} of ${raft.term} commits one of ${entry.term}`);
       }
     }
     seen.commit = commit;
@@ -153,8 +157,10 @@ export class Checks {
       const { origin, incarnation, sequence, admission } = batch;
       const command = `${crc32(payload)} ${admission} ${machine.clockMs}`;
       const known = this.#commands.get(index);
-      if (known === undefined) this.#commands.set(index, command);
-      else if (known !== command) {
+      if (known === undefined) {
+        this.#commands.set(index, command);
+        if (admission === "next") this.#noteValues(payload);
+      } else if (known !== command) {
         throw new Violation("SM", `entry ${index} was applied as ${known} and as ${command}`);
       }
       if (admission === "next") {
@@ -168,6 +174,12 @@ export class Checks {
       if (++count && index % DIGEST_EVERY === 0) this.#compareState(node, index);
       return batch;
     };
+  }
+
+  #noteValues(payload: Uint8Array): void {
+    for (const [value] of latin1FromBytes(payload).matchAll(/v\d+/g)) {
+      if (!this.appliedAtMs.has(value)) this.appliedAtMs.set(value, this.#nowMs());
+    }
   }
 
   #compareState(node: RaftNode, index: number): void {

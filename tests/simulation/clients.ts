@@ -46,9 +46,18 @@ export class Histories {
     this.outcomes.set(outcome, (this.outcomes.get(outcome) ?? 0) + 1);
   }
 
-  /** LZ: throws when what the clients saw has no explanation. */
-  check(): void {
-    for (const [key, operations] of Map.groupBy(this.keys, ({ key }) => key)) {
+  /**
+   * LZ: throws when what the clients saw has no explanation. A write whose outcome is not known had
+   * happened by the time its value was applied, and never happened when that was nowhere.
+   */
+  check(appliedAtMs: ReadonlyMap<string, number>): void {
+    const settled = this.keys.flatMap((operation) => {
+      const { input, output } = operation;
+      if (output !== undefined || !("value" in input)) return [operation];
+      const returnMs = appliedAtMs.get(input.value);
+      return returnMs === undefined ? [] : [{ ...operation, returnMs }];
+    });
+    for (const [key, operations] of Map.groupBy(settled, ({ key }) => key)) {
       this.#checkObject(key, keyModel, operations);
     }
     for (const [key, operations] of this.mortals) this.#checkObject(key, mortalModel, operations);

@@ -81,7 +81,7 @@ async function run(world: World): Promise<void> {
   const core = shuffled.slice(0, prng.between(world.checks.quorum, ids.length));
   await faults.stop(core);
   await checkLiveness(world);
-  world.histories.check();
+  world.histories.check(world.checks.appliedAtMs);
 }
 
 async function checkLiveness(world: World): Promise<void> {

@@ -59,7 +59,7 @@ export class World {
     this.plan = plan;
     this.prng = new Prng(plan.seed * 3 + 1);
     this.ids = Array.from({ length: plan.size }, (_, i) => NodeId(i + 1));
-    this.checks = new Checks(plan.size, this.shadows);
+    this.checks = new Checks(plan.size, this.shadows, () => this.clock.nowMs());
     this.hub = new SimulatedHub(this.clock, new Prng(plan.seed * 3 + 2), {
       onSend: (message) => this.guard(() => this.checks.checkPromise(message)),
       onDeliver: (message) => {

@@ -14,7 +14,10 @@ export type State = string | number | null;
 export interface Operation<Input, Output> {
   readonly process: number;
   readonly input: Input;
-  /** Undefined when the outcome is not known; then `returnMs` is `Infinity`. */
+  /**
+   * Undefined when the outcome is not known; then `returnMs` is `Infinity`, or, when something else
+   * shows that it took effect, a time by which it had.
+   */
   readonly output: Output | undefined;
   readonly callMs: number;
   readonly returnMs: number;
@@ -82,8 +85,8 @@ class EventList {
     for (let i = 0; i < operations.length; i++) {
       const { callMs, returnMs, output } = operations[i];
       if (!(callMs <= returnMs)) throw new Error(`Operation ${i} returns before its call`);
-      if ((output === undefined) !== (returnMs === Infinity)) {
-        throw new Error(`Operation ${i} has an output without a return, or the other way round`);
+      if (output !== undefined && returnMs === Infinity) {
+        throw new Error(`Operation ${i} has an output without a return`);
       }
       events.push({ at: callMs, isReturn: false, operation: i, open: returnMs === Infinity });
       if (returnMs !== Infinity) {

@@ -43,8 +43,8 @@ function migrate(session: Session, request: Request): SessionReply {
   if (session.insideExec) return NOT_IN_MULTI;
   const options = parseMigrate(request);
   if (options instanceof RespError) return options;
+  // Of its own, and closed at the end alone: a client that goes must not leave keys half moved.
   const lane = session.server.gateway.openLane();
-  session.onUnblocked = () => lane.close();
   void new Migration(session, lane, options).run().then((reply) => {
     lane.close();
     session.unblock(reply);

@@ -107,3 +107,25 @@ Deno.test("without a close notice the ordinary timeout elects a leader", () => {
     assert(cluster.nowMs - atMs > 3000 - 500 - 10, `seed ${seed}: the lease was not respected`);
   }
 });
+
+Deno.test("two nodes: a leader that lost its log's end comes back and votes for the other", () => {
+  let longer = 0;
+  for (let seed = 1; seed <= 200; seed++) {
+    const cluster = new Cluster({ ...EDGE_TIMERS, size: 2, seed });
+    const leader = cluster.waitForLeader();
+    const other = cluster.node(3 - leader.id);
+    cluster.run(2000);
+    // What is sent at once may reach the follower's disk before the leader's own.
+    for (let count = 0; count < 5; count++) leader.propose(`in flight ${count}`);
+    leader.turn();
+    cluster.run(cluster.prng.between(0, 4));
+    cluster.crash(leader.id);
+    cluster.noticeClosed(leader.id);
+    cluster.run(10_000);
+    cluster.restart(leader.id);
+    const restarted = cluster.node(leader.id).raft!.lastEntry.index;
+    if (other.raft!.lastEntry.index > restarted) longer++;
+    assert(cluster.runUntil(() => cluster.leader !== undefined, 30_000), `seed ${seed}: no leader`);
+  }
+  assert(longer > 0, "no run left the follower with the longer log");
+});

@@ -7,7 +7,7 @@
 import type { DeadlineMs } from "./deadline_heap.ts";
 import { hashCode } from "./hash_code.ts";
 import { HashValue } from "./hash_value.ts";
-import { isStringValue, type StringValue } from "./string_value.ts";
+import { isStringValue, stringText, type StringValue } from "./string_value.ts";
 import { typeOfValue, type Value } from "./value.ts";
 
 /** Longer strings are summed up window by window. */
@@ -55,28 +55,14 @@ export class StateSummary {
   #wordOfString(value: StringValue): number {
     if (typeof value === "number") return hashCode(String(value));
     const length = value.length;
-    if (length <= WINDOW_BYTES) return typeof value === "string" ? hashCode(value) : hashOf(value);
+    if (length <= WINDOW_BYTES) return hashCode(stringText(value));
     const windows = Math.ceil(length / WINDOW_BYTES);
     const from = (this.#round % windows) * WINDOW_BYTES;
     const window = typeof value === "string"
       ? hashCode(value.slice(from, from + WINDOW_BYTES))
-      : hashOf(value.subarray(from, from + WINDOW_BYTES));
+      : hashCode(stringText(value.subarray(from, from + WINDOW_BYTES)));
     return mix(window ^ length);
   }
-}
-
-/** `hashCode` of the byte string with these bytes. */
-function hashOf(bytes: Uint8Array): number {
-  let hash = bytes.length;
-  for (let i = 0; i < bytes.length; i++) {
-    hash = Math.imul(hash ^ bytes[i], 0x01000193);
-    hash ^= hash >>> 15;
-  }
-  hash ^= hash >>> 16;
-  hash = Math.imul(hash, 0x85ebca6b);
-  hash ^= hash >>> 13;
-  hash = Math.imul(hash, 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
 }
 
 function wordOfNumber(value: DeadlineMs): number {

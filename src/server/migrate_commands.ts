@@ -121,6 +121,7 @@ class Migration {
     sent: readonly Moving[],
     removed: readonly Moving[],
   ): Promise<RespError | undefined> {
+    let firstError: RespError | undefined;
     for (const last of removed) {
       const before = sent.find(({ key }) => key === last.key);
       if (before !== undefined && isSame(before, last)) continue;
@@ -132,17 +133,18 @@ class Migration {
         error = TARGET_LOST;
       }
       if (error === undefined) continue;
-      const back = await this.#putBack(last);
-      return back ?? error;
+      firstError ??= error;
+      firstError = await this.#putBack(last) ?? firstError;
     }
-    return undefined;
+    return firstError;
   }
 
+  /** Unless somebody has written the key again meanwhile: that is newer. */
   async #putBack(moving: Moving): Promise<RespError | undefined> {
     const ttl = String(moving.ttlMs);
-    const request = Request.of("RESTORE", moving.key, ttl, moving.payload, "REPLACE");
+    const request = Request.of("RESTORE", moving.key, ttl, moving.payload);
     const reply = await outcome((target) => this.#lane.write(this.#session.db, request, target));
-    return reply instanceof RespError ? reply : undefined;
+    return reply instanceof RespError && !reply.text.startsWith("BUSYKEY") ? reply : undefined;
   }
 
   async #restore(

@@ -100,3 +100,53 @@ Deno.test("MIGRATE refuses what Redis refuses, in its words", needs("redis-serve
     await redis.close();
   }
 });
+
+Deno.test("what is written to keys on their way is kept when the target refuses it", async () => {
+  await withCluster({ nodes: 1 }, async (cluster) => {
+    const { redisPort } = cluster.nodes[0];
+    const here = await RespClient.connect(redisPort);
+    const writer = await RespClient.connect(redisPort);
+    await here.value("MSET", "a", "old", "b", "old");
+    let restores = 0;
+    const target = answering(async (command) => {
+      if (!command.includes("RESTORE")) return "+OK";
+      if (++restores > 2) return "-ERR enough";
+      // Both have been read, neither is removed yet.
+      if (restores === 2) await writer.value("MSET", "a", "new", "b", "new");
+      return "+OK";
+    });
+    try {
+      const words = [HOST, String(target.port), "", "0", "5000", "KEYS", "a", "b"];
+      const reply = await here.value("MIGRATE", ...words);
+      assertEquals(reply, "-ERR Target instance replied with error: ERR enough");
+      assertEquals(restores, 4);
+      assertEquals(await here.value("MGET", "a", "b"), ["new", "new"]);
+    } finally {
+      await target.close();
+      here.close();
+      writer.close();
+    }
+  });
+});
+
+/** A server of one connection that answers each command, sent alone, with a line. */
+function answering(answer: (command: string) => Promise<string>) {
+  const listener = Deno.listen({ hostname: HOST, port: 0 });
+  const serving = (async () => {
+    const connection = await listener.accept();
+    const buffer = new Uint8Array(4096);
+    for (let bytes = await connection.read(buffer); bytes !== null;) {
+      const line = await answer(new TextDecoder("latin1").decode(buffer.subarray(0, bytes)));
+      await connection.write(new TextEncoder().encode(`${line}\r\n`));
+      bytes = await connection.read(buffer);
+    }
+    connection.close();
+  })().catch(() => {});
+  return {
+    port: (listener.addr as Deno.NetAddr).port,
+    close: async () => {
+      listener.close();
+      await serving;
+    },
+  };
+}

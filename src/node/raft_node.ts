@@ -9,7 +9,7 @@ import { Machine } from "../machine/mod.ts";
 import type { RefusalCode } from "../network/mod.ts";
 import type { Timer } from "../platform/mod.ts";
 import { type PeerMessage, Raft, type RaftMessage, type Ready } from "../raft/mod.ts";
-import type { NodeActions, TransferOutcome } from "./actions.ts";
+import type { TransferOutcome } from "./actions.ts";
 import { Applier, type ApplySource, type ApplyTarget } from "./applier.ts";
 import type { Batch } from "./batch.ts";
 import { Clients } from "./clients.ts";
@@ -31,8 +31,7 @@ const TICK_MS_MIN = 2;
 /** What the node itself watches (time-outs, the disk, deadlines) needs no finer pace. */
 const TICK_MS_MAX = 50;
 
-export class RaftNode
-  implements Gateway, NodeActions, PersistHandler, ApplySource, ApplyTarget, RemovalHost {
+export class RaftNode implements Gateway, PersistHandler, ApplySource, ApplyTarget, RemovalHost {
   readonly options: RaftNodeOptions;
   readonly raft: Raft;
   readonly machine: Machine = new Machine();

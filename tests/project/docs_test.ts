@@ -22,7 +22,6 @@ const KNOWN: Readonly<Record<string, number>> = {
   "src/network/limits.ts": 1,
   "src/network/solo_network.ts": 1,
   "src/network/tcp_raft_network.ts": 1,
-  "src/node/actions.ts": 1,
   "src/node/gateway.ts": 3,
   "src/raft/log_entry.ts": 2,
   "src/raft/message.ts": 4,

@@ -39,7 +39,7 @@ export function statusPage(status: Status): string {
 <h1>${title}: ${escapeHtml(status.role)}, ${ready}</h1>
 ${facts(status)}
 <h2>Members</h2>
-${table(["id", "Raft", "Redis", "linked", "behind", "last heard"], memberRows(status))}
+${table(MEMBER_HEAD, memberRows(status))}
 <h2>Databases</h2>
 ${table(["database", "keys", "with a deadline"], databaseRows(status))}
 <p><a href="/api/v1/status">status as JSON</a> · <a href="/metrics">metrics</a></p>
@@ -63,20 +63,54 @@ function facts(status: Status): string {
       ].join(" / "),
     ],
     ["log on disk", `${status.logBytes} bytes in ${status.logSegments} files`],
+    ["snapshot", snapshotText(status)],
+    ["members", status.changingMembers ? "changing" : `as of entry ${status.configurationIndex}`],
+    ...troubleRows(status),
     ["waiting writes / reads", `${status.pendingWrites} / ${status.pendingReads}`],
     ["running for", `${Math.floor(status.uptimeMs / 1000)} s, start ${status.incarnation}`],
   ]);
 }
 
-function memberRows({ members, lastIndex, nodeId }: Status): string[][] {
+function snapshotText({ snapshotIndex, snapshotBytes, snapshotting }: Status): string {
+  const newest = snapshotIndex === 0
+    ? "none yet"
+    : `up to entry ${snapshotIndex}, ${snapshotBytes} bytes`;
+  return snapshotting ? `${newest}; another is being taken` : newest;
+}
+
+/** What is the matter with the node; nothing when all is well. */
+function troubleRows({ quarantined, recovering, damagedEntries }: Status): string[][] {
+  const rows: string[][] = [];
+  if (quarantined !== null) rows.push(["quarantined", quarantined]);
+  if (recovering) rows.push(["recovering", "votes for nobody until it has caught up"]);
+  if (damagedEntries > 0) {
+    rows.push(["damaged entries", `${damagedEntries} wait for a peer's copy`]);
+  }
+  return rows;
+}
+
+const MEMBER_HEAD = ["id", "standing", "Raft", "Redis", "linked", "behind", "last heard"];
+
+function memberRows({ members, lastIndex, nodeId, leaderId }: Status): string[][] {
   return members.map((member) => [
     member.id === nodeId ? `${member.id} (this node)` : `${member.id}`,
+    member.id === leaderId ? `${member.standing}, leads` : member.standing,
     member.raftAddress,
     member.redisAddress,
     member.connected ? "yes" : "no",
-    member.matchIndex === null ? "" : `${Math.max(0, lastIndex - member.matchIndex)} entries`,
+    behindText(member, lastIndex),
     member.lastContactMs === null ? "" : `${Math.round(member.lastContactMs)} ms ago`,
   ]);
+}
+
+function behindText(
+  { matchIndex, snapshotSending }: Status["members"][number],
+  lastIndex: number,
+): string {
+  if (snapshotSending !== null) {
+    return `gets a snapshot: ${snapshotSending.sentBytes} of ${snapshotSending.bytes} bytes`;
+  }
+  return matchIndex === null ? "" : `${Math.max(0, lastIndex - matchIndex)} entries`;
 }
 
 function databaseRows({ databases }: Status): string[][] {

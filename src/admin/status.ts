@@ -11,10 +11,15 @@ const member = z.object({
   id: count,
   raftAddress: z.string(),
   redisAddress: z.string(),
-  voter: z.boolean(),
+  standing: z.enum(["voter", "learner", "joining", "leaving"]).describe(
+    "A joining member becomes a voter by itself when it has caught up.",
+  ),
   connected: z.boolean().describe("Whether this node has a link to it; true for itself."),
   matchIndex: count.nullable().describe("What it has on disk; known to the leader only."),
   lastContactMs: z.number().nullable().describe("Since it was last heard; leader only."),
+  featureLevel: count.nullable().describe("The highest that it supports; null until heard."),
+  snapshotSending: z.object({ sentBytes: count, bytes: count }).nullable()
+    .describe("How far the snapshot is that it is being sent; leader only."),
 });
 
 const database = z.object({
@@ -34,6 +39,21 @@ const network = z.object({
   handshakesRefused: count,
   damagedFrames: count,
 }).describe("Links to other members, since the start.");
+
+const counters = z.object({
+  snapshotsTaken: count,
+  snapshotsFailed: count,
+  snapshotsInstalled: count.describe("From a leader, in place of entries that are gone."),
+  snapshotBytesSent: count,
+  snapshotBytesReceived: count,
+  memberChanges: count,
+  transfers: count,
+  leaseReads: count,
+  localReads: count,
+  entriesRepaired: count,
+  stateHashesCompared: count,
+  stateHashesDiffering: count,
+}).describe("Since the start.");
 
 /** The answer of `/api/v1/status`; new fields may come, these stay. */
 export const statusSchema = z.object({
@@ -62,6 +82,16 @@ export const statusSchema = z.object({
   members: z.array(member),
   databases: z.array(database).describe("Databases with keys."),
   network,
+  configurationIndex: count.describe("The entry with the members; 0 for those of the first start."),
+  changingMembers: z.boolean(),
+  featureLevel: count.describe("What all members support."),
+  snapshotIndex: count.describe("The last entry in the newest snapshot; 0 for none."),
+  snapshotBytes: count,
+  snapshotting: z.boolean(),
+  quarantined: z.string().nullable().describe("Why this node serves nobody."),
+  recovering: z.boolean().describe("Votes for nobody until it has caught up."),
+  damagedEntries: count,
+  counters,
 });
 
 export type Status = z.output<typeof statusSchema>;
@@ -95,8 +125,20 @@ export function statusOf(view: NodeView, version: string): Status {
       ...each,
       matchIndex: each.matchIndex ?? null,
       lastContactMs: each.lastContactMs ?? null,
+      featureLevel: each.featureLevel ?? null,
+      snapshotSending: each.snapshotSending ?? null,
     })),
     databases: view.databases.map((each) => database.parse(each)),
     network: network.parse(view.network),
+    configurationIndex: view.configurationIndex,
+    changingMembers: view.changingMembers,
+    featureLevel: view.featureLevel,
+    snapshotIndex: view.snapshotIndex,
+    snapshotBytes: view.snapshotBytes,
+    snapshotting: view.snapshotting,
+    quarantined: view.quarantined ?? null,
+    recovering: view.recovering,
+    damagedEntries: view.damagedEntries,
+    counters: counters.parse(view.counters),
   };
 }

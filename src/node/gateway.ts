@@ -80,19 +80,70 @@ export interface NodeView {
   /** The machine's clock: the stamp of the last applied entry, ms since 1970. */
   readonly clockMs: number;
   readonly network: NetworkView;
+  /** The entry with the members in effect; 0 for those of the first start. */
+  readonly configurationIndex: number;
+  /** Whether a change of members has begun and not ended. */
+  readonly changingMembers: boolean;
+  /** What all members support. */
+  readonly featureLevel: number;
+  /** The last entry in the newest snapshot, and its length; 0 for none. */
+  readonly snapshotIndex: number;
+  readonly snapshotBytes: number;
+  /** Whether one is being taken. */
+  readonly snapshotting: boolean;
+  /** Why this node serves nobody: its state differs from a majority's. */
+  readonly quarantined: string | undefined;
+  /** Whether it votes for nobody until it has caught up: its log may have lost entries. */
+  readonly recovering: boolean;
+  /** Entries of the log that are damaged and not repaired yet. */
+  readonly damagedEntries: number;
+  readonly counters: NodeCounters;
 }
+
+/**
+ * `joining` becomes a voter by itself when it has caught up; `leaving` is out when the change of members
+ * that is under way ends.
+ */
+export type Standing = "voter" | "learner" | "joining" | "leaving";
 
 export interface MemberView {
   readonly id: number;
   readonly raftAddress: string;
   readonly redisAddress: string;
-  readonly voter: boolean;
+  readonly standing: Standing;
   /** Whether a link to it is up; true for this node. */
   readonly connected: boolean;
   /** Leader only: what it has on disk. */
   readonly matchIndex: number | undefined;
   /** Leader only: ms since it was last heard from. */
   readonly lastContactMs: number | undefined;
+  /** The highest feature level that it said it supports; undefined before it was heard. */
+  readonly featureLevel: number | undefined;
+  /** Leader only: how far the snapshot is that it is being sent. */
+  readonly snapshotSending: { readonly sentBytes: number; readonly bytes: number } | undefined;
+}
+
+/** Counters since the start of the process. */
+export interface NodeCounters {
+  readonly snapshotsTaken: number;
+  readonly snapshotsFailed: number;
+  /** From a leader, in place of entries that are gone. */
+  readonly snapshotsInstalled: number;
+  readonly snapshotBytesSent: number;
+  readonly snapshotBytesReceived: number;
+  /** Changes of members that came into effect, joint ones not counted. */
+  readonly memberChanges: number;
+  /** Leadership handed over on request or at a stop. */
+  readonly transfers: number;
+  /** Reads that needed no round because the leader's lease held. */
+  readonly leaseReads: number;
+  /** Reads answered from whatever this node had. */
+  readonly localReads: number;
+  /** Damaged entries written again from a peer's copy. */
+  readonly entriesRepaired: number;
+  /** State hashes compared with another member's, and those that differed. */
+  readonly stateHashesCompared: number;
+  readonly stateHashesDiffering: number;
 }
 
 export interface DatabaseView {

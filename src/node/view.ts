@@ -1,6 +1,6 @@
 /** A moment's picture of the node, gathered from its parts. */
 
-import type { DatabaseView, MemberView, NodeView } from "./gateway.ts";
+import type { DatabaseView, MemberView, NodeCounters, NodeView } from "./gateway.ts";
 import type { RaftNode } from "./raft_node.ts";
 
 /** What only the node itself knows. */
@@ -42,8 +42,34 @@ export function describeNode(node: RaftNode, facts: ViewFacts): NodeView {
     expiredKeys: machine.keyspace.expiredKeys,
     clockMs: machine.clockMs,
     network: network.stats(),
+    configurationIndex: 0,
+    changingMembers: false,
+    featureLevel: 1,
+    snapshotIndex: storage.snapshots.newest?.last.index ?? 0,
+    snapshotBytes: storage.snapshots.newest?.bytes ?? 0,
+    snapshotting: false,
+    quarantined: undefined,
+    recovering: false,
+    damagedEntries: 0,
+    counters: NO_COUNTERS,
   };
 }
+
+/** Nothing that is counted can happen yet. */
+const NO_COUNTERS: NodeCounters = {
+  snapshotsTaken: 0,
+  snapshotsFailed: 0,
+  snapshotsInstalled: 0,
+  snapshotBytesSent: 0,
+  snapshotBytesReceived: 0,
+  memberChanges: 0,
+  transfers: 0,
+  leaseReads: 0,
+  localReads: 0,
+  entriesRepaired: 0,
+  stateHashesCompared: 0,
+  stateHashesDiffering: 0,
+};
 
 function whyNotReady(node: RaftNode, facts: ViewFacts): string | undefined {
   if (facts.diskTrouble !== undefined) return facts.diskTrouble;
@@ -67,10 +93,12 @@ function describeMembers(node: RaftNode): MemberView[] {
       id: member.id,
       raftAddress: member.raftAddress,
       redisAddress: member.redisAddress,
-      voter: true,
+      standing: "voter",
       connected: self || options.network.isConnected(member.id),
       matchIndex: peer?.matchIndex,
       lastContactMs: self || peer === undefined ? undefined : nowMs - peer.lastContactMs,
+      featureLevel: undefined,
+      snapshotSending: undefined,
     };
   });
 }

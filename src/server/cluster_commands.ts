@@ -133,11 +133,15 @@ function leaderOf(view: NodeView): MemberView | undefined {
   return view.members.find((member) => member.id === view.leaderId);
 }
 
-/** The leader first; only members that can be reached are worth naming after it. */
+/** The leader first, then its replicas: voters and learners, not those that come or go. */
 function leaderAndReplicas(view: NodeView): MemberView[] {
   const leader = leaderOf(view);
   if (leader === undefined) return [];
-  return [leader, ...view.members.filter((member) => member !== leader && member.voter)];
+  return [leader, ...view.members.filter((member) => member !== leader && isReplica(member))];
+}
+
+function isReplica({ standing }: MemberView): boolean {
+  return standing === "voter" || standing === "learner";
 }
 
 function memberLine(session: Session, view: NodeView, member: MemberView): string {

@@ -156,7 +156,7 @@ function persistenceSection(_server: RedisServer, view: NodeView): Field[] {
   return [
     ["loading", !view.ready && view.appliedIndex < view.commitIndex ? 1 : 0],
     ["async_loading", 0],
-    ["rdb_bgsave_in_progress", 0],
+    ["rdb_bgsave_in_progress", view.snapshotting ? 1 : 0],
     ["aof_enabled", 1],
     ["aof_rewrite_in_progress", 0],
     ["aof_current_size", view.logBytes],
@@ -257,6 +257,15 @@ function raftSection(_server: RedisServer, view: NodeView): Field[] {
     ["raft_last_index", view.lastIndex],
     ["raft_log_bytes", view.logBytes],
     ["raft_log_segments", view.logSegments],
+    ["raft_snapshot_index", view.snapshotIndex],
+    ["raft_snapshot_bytes", view.snapshotBytes],
+    ["raft_snapshot_in_progress", view.snapshotting ? 1 : 0],
+    ["raft_configuration_index", view.configurationIndex],
+    ["raft_changing_members", view.changingMembers ? 1 : 0],
+    ["raft_feature_level", view.featureLevel],
+    ["raft_recovering", view.recovering ? 1 : 0],
+    ["raft_quarantined", view.quarantined ?? ""],
+    ["raft_damaged_entries", view.damagedEntries],
     ["raft_pending_writes", view.pendingWrites],
     ["raft_pending_reads", view.pendingReads],
     ["raft_batches_applied", view.batchesApplied],
@@ -269,7 +278,7 @@ function raftSection(_server: RedisServer, view: NodeView): Field[] {
     ["raft_reconnects", view.network.reconnects],
     ...view.members.map((member): Field => [
       `raft_member${member.id}`,
-      `raft=${member.raftAddress},redis=${member.redisAddress},voter=${member.voter ? 1 : 0},` +
+      `raft=${member.raftAddress},redis=${member.redisAddress},standing=${member.standing},` +
       `connected=${member.connected ? 1 : 0},match=${member.matchIndex ?? ""},` +
       `last_contact_ms=${
         member.lastContactMs === undefined ? "" : Math.round(member.lastContactMs)

@@ -90,7 +90,7 @@ function otherMembers(view: NodeView): readonly MemberView[] {
  * knows only that an answered write is on a majority.
  */
 function replicasWith(view: NodeView, index: number): number {
-  const voters = view.members.filter((member) => member.voter).length;
+  const voters = view.members.filter(({ standing }) => standing === "voter").length;
   const majorityOthers = Math.floor(voters / 2);
   if (view.role !== "leader") return majorityOthers;
   const known = otherMembers(view).filter((member) => (member.matchIndex ?? 0) >= index).length;

@@ -242,6 +242,29 @@ const VIEW: NodeView = {
     handshakesRefused: 0,
     damagedFrames: 0,
   },
+  configurationIndex: 0,
+  changingMembers: false,
+  featureLevel: 1,
+  snapshotIndex: 0,
+  snapshotBytes: 0,
+  snapshotting: false,
+  quarantined: undefined,
+  recovering: false,
+  damagedEntries: 0,
+  counters: {
+    snapshotsTaken: 0,
+    snapshotsFailed: 0,
+    snapshotsInstalled: 0,
+    snapshotBytesSent: 0,
+    snapshotBytesReceived: 0,
+    memberChanges: 0,
+    transfers: 0,
+    leaseReads: 0,
+    localReads: 0,
+    entriesRepaired: 0,
+    stateHashesCompared: 0,
+    stateHashesDiffering: 0,
+  },
 };
 
 /** A member of the fake cluster of three. */
@@ -253,10 +276,12 @@ export function member(
     id,
     raftAddress: `10.0.0.${id}:7379`,
     redisAddress: `10.0.0.${id}:6379`,
-    voter: true,
+    standing: "voter",
     connected: true,
     matchIndex: undefined,
     lastContactMs: undefined,
+    featureLevel: undefined,
+    snapshotSending: undefined,
     ...changes,
   };
 }

@@ -13,14 +13,13 @@ import {
   RespError,
   RespMap,
   RespPairs,
+  RespPinned,
   RespPush,
   RespSet,
   RespVerbatim,
+  type RespVersion,
   SimpleString,
 } from "./reply.ts";
-
-/** 2 or 3, as chosen by `HELLO`. */
-export type RespVersion = 2 | 3;
 
 /** Where replies go: `ByteWriter` of base and a connection's `OutputBuffer` both are one. */
 export interface ReplyOutput {
@@ -67,7 +66,8 @@ type RareReply =
   | RespDouble
   | RespBoolean
   | RespVerbatim
-  | RespPush;
+  | RespPush
+  | RespPinned;
 
 function encodeRareReply(output: ReplyOutput, reply: RareReply, version: RespVersion): void {
   if (reply instanceof SimpleString) return putText(output, `+${withoutLines(reply.text)}\r\n`);
@@ -99,6 +99,7 @@ function encodeRareReply(output: ReplyOutput, reply: RareReply, version: RespVer
   if (reply instanceof RespPush) {
     return putItems(output, version === 3 ? GREATER : STAR, reply.items, version);
   }
+  if (reply instanceof RespPinned) return encodeReply(output, reply.reply, reply.version);
   if (reply instanceof NullArray) return putText(output, version === 3 ? "_\r\n" : "*-1\r\n");
   unreachable(reply);
 }

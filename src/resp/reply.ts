@@ -17,7 +17,11 @@
  * | `RespBoolean` | integer 0 or 1 | boolean |
  * | `RespVerbatim` | bulk string | verbatim string |
  * | `RespPush` | array | push |
+ * | `RespPinned` | in its own version | in its own version |
  */
+
+/** The protocol of a reply: 2 or 3, as chosen by `HELLO`. */
+export type RespVersion = 2 | 3;
 
 export type Reply =
   | number
@@ -35,7 +39,8 @@ export type Reply =
   | RespDouble
   | RespBoolean
   | RespVerbatim
-  | RespPush;
+  | RespPush
+  | RespPinned;
 
 /** A status such as `OK`. No CR or LF inside. */
 export class SimpleString {
@@ -107,6 +112,16 @@ export class RespPush {
   readonly items: readonly Reply[];
   constructor(items: readonly Reply[]) {
     this.items = items;
+  }
+}
+
+/** A part of a reply that keeps the protocol of its moment: `HELLO` inside MULTI changes the rest. */
+export class RespPinned {
+  readonly reply: Reply;
+  readonly version: RespVersion;
+  constructor(reply: Reply, version: RespVersion) {
+    this.reply = reply;
+    this.version = version;
   }
 }
 

@@ -105,7 +105,7 @@ function docs(session: Session, request: Request): Reply {
 
 function list(session: Session, request: Request): Reply {
   const all = [...session.server.commands.all()];
-  if (request.length === 2) return all.filter((it) => !it.name.includes("|")).map(nameOf);
+  if (request.length === 2) return all.map(nameOf);
   if (request.length !== 5 || request.lower(2) !== "filterby") return SYNTAX_ERROR;
   const value = request.text(4);
   switch (request.lower(3)) {

@@ -2,7 +2,7 @@
 
 import { assert } from "../base/mod.ts";
 import type { TransactionItem } from "../node/mod.ts";
-import { type Reply, type Request, RespError } from "../resp/mod.ts";
+import { type Reply, type Request, RespError, RespPinned, type RespVersion } from "../resp/mod.ts";
 import type { Command } from "./command_set.ts";
 import type { Session } from "./session.ts";
 import { BLOCKED, NO_REPLY } from "./session_command.ts";
@@ -50,13 +50,14 @@ export class Transaction {
 
   /**
    * Runs the queue as one unit and answers in one array. Session commands run here, in their order,
-   * so that SELECT counts for what follows; those that report on the data run when the data
-   * commands have.
+   * so that SELECT and HELLO count for what follows; those that report on the data run when the
+   * data commands have.
    */
   run(session: Session): Reply | undefined {
     session.server.stats.commandsProcessed += this.#queue.length;
     const items: TransactionItem[] = [];
     const replies: (Reply | (() => Reply) | typeof FROM_NODE)[] = [];
+    const versions: RespVersion[] = [];
     for (const { command, request } of this.#queue) {
       if (command.session === undefined) {
         items.push({ db: session.db, request });
@@ -64,13 +65,18 @@ export class Transaction {
       } else if (command.session.afterPending === true) {
         replies.push(() => runHere(session, command, request));
       } else replies.push(runHere(session, command, request));
+      versions.push(session.replies.version);
     }
+    // What the whole reply is written in.
+    const lastVersion = session.replies.version;
     const merge = (reply: Reply): Reply => {
       const answers = reply as readonly Reply[];
       let next = 0;
-      return replies.map((own) => {
-        if (own === FROM_NODE) return answers[next++];
-        return typeof own === "function" ? own() : own;
+      return replies.map((own, at) => {
+        let answer: Reply;
+        if (own === FROM_NODE) answer = answers[next++];
+        else answer = typeof own === "function" ? own() : own;
+        return versions[at] === lastVersion ? answer : new RespPinned(answer, versions[at]);
       });
     };
     if (items.length === 0) return merge([]);

@@ -14,7 +14,9 @@ async function answers(port: number, script: readonly string[][]): Promise<strin
   try {
     await client.send(script.map((parts) => command(...parts)).join(""));
     await client.send(command("ECHO", "the end"));
-    const text = await client.until("$7\r\nthe end\r\n");
+    const whole = await client.until("$7\r\nthe end\r\n");
+    // HELLO tells the connection's number.
+    const text = whole.replace(/(?<=\$2\r\nid\r\n):\d+/g, ":1");
     return text.split(/(?<=\r\n)(?=[-+:$*_%~,#=>(])/);
   } finally {
     client.close();
@@ -50,6 +52,27 @@ const SCRIPTS: readonly string[][][] = [
   [["MULTI"], ["ECHO", "a"], ["CLIENT", "SETNAME", "me"], ["CLIENT", "GETNAME"], ["EXEC"]],
   [["MULTI"], ["HELLO", "9"], ["AUTH", "x"], ["EXEC"]],
   [["MULTI"], ["RESET"], ["EXEC"]],
+  // Each answer in the protocol of its place, the one from the node as well as those from here.
+  [
+    ["MULTI"],
+    ["GET", "none"],
+    ["CONFIG", "GET", "save"],
+    ["HELLO", "3"],
+    ["GET", "none"],
+    [
+      "CONFIG",
+      "GET",
+      "save",
+    ],
+    ["EXEC"],
+    ["GET", "none"],
+  ],
+  [["HELLO", "3"], ["MULTI"], ["GET", "none"], ["HELLO", "2"], ["GET", "none"], ["EXEC"], [
+    "GET",
+    "none",
+  ]],
+  [["HELLO", "3"], ["MULTI"], ["HELLO", "2"], ["HELLO", "9"], ["HELLO", "3"], ["EXEC"]],
+  [["MULTI"], ["CONFIG", "GET", "save"], ["HELLO", "3"], ["CONFIG", "GET", "save"], ["EXEC"]],
   [["MULTI"], ["SELECT", "99"], ["PING", "a", "b"], ["EXEC"]],
   [["HELLO", "2", "SETNAME", "x y"], ["CLIENT", "SETNAME", "a\nb"], ["CLIENT", "GETNAME"]],
   [["CLIENT", "SETNAME", "me"], ["CLIENT", "GETNAME"], ["RESET"], ["CLIENT", "GETNAME"]],
@@ -137,6 +160,27 @@ Deno.test("session commands answer as those of Redis", needs("redis-server"), as
       }
     });
   } finally {
+    await redis.close();
+  }
+});
+
+Deno.test("COMMAND LIST names subcommands, as Redis does", needs("redis-server"), async () => {
+  const redis = await startRealRedis();
+  const client = await RespClient.connect(redis.port);
+  try {
+    await withServer(
+      async ({ connect }) => {
+        const theirs = new Set(parseReply(await client.call("COMMAND", "LIST")) as string[]);
+        const ours = parseReply(await (await connect()).call("COMMAND", "LIST")) as string[];
+        assert(ours.includes("client|list") && ours.includes("client") && ours.includes("get"));
+        assertEquals(ours.filter((name) => !theirs.has(name) && !NEWER.includes(name)), []);
+        assertEquals(new Set(ours).size, ours.length);
+      },
+      {},
+      DATA_COMMANDS.commands,
+    );
+  } finally {
+    client.close();
     await redis.close();
   }
 });

@@ -4,6 +4,7 @@
  */
 
 import type { Request } from "../resp/mod.ts";
+import { CLUSTER } from "./cluster.ts";
 import { DATABASES } from "./databases.ts";
 import type { DataCommand } from "./define.ts";
 import { HASH_RANDOM } from "./hashes_random.ts";
@@ -24,6 +25,7 @@ import { STRING_WRITES } from "./strings_write.ts";
 export * from "./check.ts";
 export * from "./define.ts";
 export * from "./lookup.ts";
+export * from "./slot.ts";
 export {
   arityError,
   DB_OUT_OF_RANGE,
@@ -35,6 +37,7 @@ export {
 
 /** Every data command. */
 export const DATA_COMMANDS: CommandTable<DataCommand> = new CommandTable<DataCommand>([
+  ...CLUSTER,
   ...DATABASES,
   ...HASH_RANDOM,
   ...HASH_READS,

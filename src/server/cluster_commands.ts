@@ -1,14 +1,14 @@
 /**
- * CLUSTER, READONLY, READWRITE: the Raft cluster as one shard that owns all slots, its leader as the
+ * CLUSTER without its questions about keys, READONLY, READWRITE: the Raft cluster as one shard that owns all slots, its leader as the
  * master. Works in both ways of serving on followers, so that cluster clients find the leader.
  */
 
+import { slotOf, SLOTS } from "../commands/mod.ts";
 import type { MemberView, NodeView } from "../node/mod.ts";
 import { OK, type Reply, RespMap, RespVerbatim, SimpleString } from "../resp/mod.ts";
 import { addressOf, memberId, splitAddress } from "./member.ts";
 import type { Session } from "./session.ts";
 import { defineSessionCommand, type SessionCommand } from "./session_command.ts";
-import { slotOf, SLOTS } from "./slot.ts";
 
 function clusterCommand(
   name: string,
@@ -201,6 +201,10 @@ function clusterShards(session: Session): Reply {
 
 const HELP: Reply = [
   "CLUSTER <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+  "COUNTKEYSINSLOT <slot>",
+  "    The number of keys in <slot>.",
+  "GETKEYSINSLOT <slot> <count>",
+  "    Names of at most <count> keys in <slot>.",
   "INFO",
   "    State of the cluster.",
   "KEYSLOT <key>",

@@ -4,7 +4,7 @@
  */
 
 import type { Logger } from "../base/mod.ts";
-import type { CommandDeclaration } from "../commands/mod.ts";
+import { type CommandDeclaration, slotOf } from "../commands/mod.ts";
 import type { Gateway, NodeView } from "../node/mod.ts";
 import type { Clock, Connection, Listener, Platform, Timer } from "../platform/mod.ts";
 import { type Request, RespError } from "../resp/mod.ts";
@@ -15,7 +15,6 @@ import { firstKey } from "./keys.ts";
 import { sessionCommands } from "./session_commands.ts";
 import { Session } from "./session.ts";
 import type { RedisSettings } from "./settings.ts";
-import { slotOf } from "./slot.ts";
 import { Rate, RATE_SAMPLE_MS, ServerStats } from "./stats.ts";
 
 export interface RedisServerOptions {

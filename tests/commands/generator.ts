@@ -216,6 +216,7 @@ export const FLOATS = [
 type Generate = (draw: Draw) => string[];
 
 const oneKey: Generate = (d) => [d.key()];
+const slot = (d: Draw) => d.random.chance(0.7) ? String(d.random.between(0, 16_383)) : d.integer();
 const keys: Generate = (d) => d.many(1, 4, () => [d.key()]);
 const pairs: Generate = (d) => d.many(1, 4, () => [d.key(), d.value()]);
 const conditions = (d: Draw) => d.some([...CONDITIONS], 2);
@@ -355,6 +356,9 @@ export const GENERATORS: Record<string, Generate> = {
   unlink: keys,
 
   dbsize: () => [],
+  cluster: () => ["nope"],
+  "cluster|countkeysinslot": (d) => [slot(d)],
+  "cluster|getkeysinslot": (d) => [slot(d), d.random.pick(["0", "1", "3", "1000", "-1", "x"])],
   debug: () => ["nope"],
   "debug|digest": () => [],
   flushall: (d) => d.some([() => ["async"], () => ["sync"], () => ["foo"]], 2),
@@ -395,10 +399,8 @@ export const GENERATORS: Record<string, Generate> = {
 
 /** Commands that would empty what the others built: drawn less often. */
 const DESTRUCTIVE = new Set(["flushall", "flushdb", "swapdb"]);
-/** DEBUG is refused by Redis as it is started here, and DIGEST has a form of its own. */
-const NOT_COMPARED = new Set(["debug", "debug|digest"]);
-
-const DRAWN = Object.keys(GENERATORS).filter((name) => !NOT_COMPARED.has(name));
+/** Redis refuses DEBUG and, alone, CLUSTER; DIGEST has a form of its own. */
+const DRAWN = Object.keys(GENERATORS).filter((name) => !/^(cluster|debug)\b/.test(name));
 
 /** One command: name and arguments, now and then with an argument too many or too few. */
 export function drawCommand(draw: Draw, names: readonly string[] = DRAWN): string[] {

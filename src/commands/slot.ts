@@ -1,5 +1,6 @@
 /** Which of the 16384 hash slots a key is in (Redis Cluster specification). */
 
+/** Hash slots are numbered from 0 to one less. */
 export const SLOTS = 16_384;
 
 const TABLE: Uint16Array = makeTable();

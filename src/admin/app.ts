@@ -3,7 +3,7 @@
 import { type Context, Hono } from "hono";
 import { z } from "zod";
 import type { AdminDeps } from "./deps.ts";
-import { guard } from "./guard.ts";
+import { challengeFor, guard } from "./guard.ts";
 import { PAGE_POLICY, statusPage } from "./page.ts";
 import { statusOf } from "./status.ts";
 
@@ -114,7 +114,7 @@ function jsonOf(text: string): unknown {
 type RefusalStatus = 400 | 401 | 403 | 404 | 405 | 409 | 413 | 415 | 500;
 
 function refuse(context: Context, status: RefusalStatus, reason: string): Response {
-  if (status === 401) context.header("WWW-Authenticate", 'Bearer realm="logboat"');
+  if (status === 401) context.header("WWW-Authenticate", challengeFor(context.req.raw));
   return context.json({ error: reason }, status);
 }
 

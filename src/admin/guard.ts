@@ -63,12 +63,45 @@ function denyForeignHost(request: Request, hostname: string): Denial | undefined
 }
 
 function denyWithoutToken(request: Request, token: string): Denial | undefined {
-  const match = /^Bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "");
-  if (match !== null && isSameText(match[1], token)) return undefined;
+  const given = givenToken(request);
+  if (given !== undefined && isSameText(given, token)) return undefined;
   return {
     status: 401,
-    reason: "Cannot answer without the admin token: send the header Authorization: Bearer TOKEN",
+    reason: "Cannot answer without the admin token: send the header Authorization: Bearer TOKEN, " +
+      "or in a browser give the token as the password, with any name",
   };
+}
+
+/**
+ * The token as a bearer's, or as the password of a browser's own dialog. A browser repeats a
+ * password by itself, so that one serves for looking and never for acting.
+ */
+function givenToken(request: Request): string | undefined {
+  const header = request.headers.get("authorization") ?? "";
+  const match = /^(Bearer|Basic) +(\S+)$/i.exec(header);
+  if (match === null) return undefined;
+  if (match[1].toLowerCase() === "bearer") return match[2];
+  return request.method === "GET" ? passwordOf(match[2]) : undefined;
+}
+
+/** RFC 7617: base64 of `name:password`, in UTF-8. */
+function passwordOf(credentials: string): string | undefined {
+  let pair: string;
+  try {
+    const bytes = Uint8Array.from(atob(credentials), (character) => character.charCodeAt(0));
+    pair = new TextDecoder().decode(bytes);
+  } catch {
+    return undefined;
+  }
+  const colon = pair.indexOf(":");
+  return colon < 0 ? undefined : pair.slice(colon + 1);
+}
+
+/** How to ask for the token: who wants a page is a browser, which knows the dialog alone. */
+export function challengeFor(request: Request): string {
+  const page = request.method === "GET" &&
+    /\btext\/html\b/.test(request.headers.get("accept") ?? "");
+  return page ? 'Basic realm="logboat", charset="UTF-8"' : 'Bearer realm="logboat"';
 }
 
 /** Takes the same time wherever the texts differ; only their lengths can be told apart. */

@@ -83,12 +83,19 @@ export function settingsHelp(): string {
   for (const [section, { help }] of Object.entries(SECTIONS)) {
     lines.push(`  ${help}`);
     for (const key of SETTING_KEYS.filter((each) => each.section === section)) {
-      const fallback = fallbackText(key);
-      lines.push(`    --${key.flag} ${fallback === "" ? "" : `(${fallback})`}`.trimEnd());
+      const notes = [choicesText(key), fallbackText(key)].filter((note) => note !== "");
+      lines.push(
+        `    --${key.flag} ${notes.length === 0 ? "" : `(${notes.join("; ")})`}`.trimEnd(),
+      );
       lines.push(...wrap(key.facts.help, "        "));
     }
   }
   return lines.join("\n") + "\n";
+}
+
+/** The values of a setting that has only some. */
+function choicesText({ facts }: SettingKey): string {
+  return facts.kind === "choice" ? facts.expected.replaceAll('"', "") : "";
 }
 
 function fallbackText(key: SettingKey): string {
@@ -105,9 +112,16 @@ export function settingsTable(): string {
       : key.facts.fallback === undefined
       ? "by `raft.timing`"
       : `\`${toml(key.facts.fallback)}\``;
-    return `| \`${key.path}\` | ${fallback} | ${key.facts.help.replaceAll("|", "\\|")} |`;
+    const choices = key.facts.kind === "choice" ? ` One of ${codes(key.facts.expected)}.` : "";
+    const help = key.facts.help.replaceAll("|", "\\|");
+    return `| \`${key.path}\` | ${fallback} | ${help}${choices} |`;
   });
   return ["| setting | default | meaning |", "| --- | --- | --- |", ...rows].join("\n") + "\n";
+}
+
+/** Quoted values as Markdown shows code. */
+function codes(expected: string): string {
+  return expected.replaceAll('"', "`");
 }
 
 /** A value in TOML; JSON's strings, numbers, booleans and lists are TOML's too. */

@@ -272,7 +272,9 @@ const admin = section({
     fallback: "",
     mayBeEmpty: true,
     secret: true,
-    help: "Bearer token of every admin request but /healthz and /readyz; empty asks for none.",
+    help:
+      "Bearer token of every admin request but /healthz and /readyz, a browser's password for the " +
+      "pages; empty asks for none.",
   }),
   "token-file": text({
     fallback: "",

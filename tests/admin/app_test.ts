@@ -128,6 +128,33 @@ Deno.test("with a token, only health and readiness are open", async () => {
   assertEquals(deps.transfers, [undefined]);
 });
 
+Deno.test("a browser may give the token as its password, to look and not to act", async () => {
+  const deps = fakeNode({ token: "a:b\u00e9", hostname: "10.0.0.1" });
+  const basic = (pair: string) => {
+    const bytes = new TextEncoder().encode(pair);
+    return `Basic ${btoa(String.fromCharCode(...bytes))}`;
+  };
+  const accept = "text/html,application/xhtml+xml,*/*;q=0.8";
+  const asked = await ask(deps, "/", { headers: { accept } });
+  assertEquals(asked.status, 401);
+  assertMatch(asked.headers.get("www-authenticate") ?? "", /^Basic realm="logboat"/);
+  for (const [path, method] of Object.entries(ADMIN_ROUTES)) {
+    if (path === "/healthz" || path === "/readyz") continue;
+    const right = { authorization: basic("anyone:a:b\u00e9"), accept };
+    const looks = method === "GET";
+    const { status, headers } = await ask(deps, path, { method, headers: right });
+    assertEquals(status, looks ? 200 : 401, path);
+    if (!looks) assertMatch(headers.get("www-authenticate") ?? "", /^Bearer/);
+    for (const wrong of [basic("a:b\u00e9"), basic("x"), basic(":"), "Basic !!", "Basic"]) {
+      const authorization = wrong;
+      assertEquals((await ask(deps, path, { method, headers: { authorization } })).status, 401);
+    }
+    const foreign = { ...right, "sec-fetch-site": "cross-site" };
+    assertEquals((await ask(deps, path, { method, headers: foreign })).status, 403, path);
+  }
+  assertEquals(deps.transfers, []);
+});
+
 Deno.test("without a token, a host that is not this machine is refused (DNS rebinding)", async () => {
   const deps = fakeNode();
   for (const host of ["localhost:8379", "127.0.0.1:8379", "[::1]:8379", "LOCALHOST", "127.0.0.1"]) {

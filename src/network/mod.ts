@@ -2,7 +2,7 @@
 
 export { DEFAULT_NETWORK_LIMITS, type NetworkLimits } from "./limits.ts";
 export {
-  isBulky,
+  isBulkKind,
   MESSAGE_KINDS,
   messageFrameBytes,
   readMessage,

@@ -8,7 +8,7 @@ import { PlatformError, type Timer } from "../platform/mod.ts";
 import type { PeerMessage } from "../raft/mod.ts";
 import { DialledConnection, type DialledEvents } from "./dialled_connection.ts";
 import type { LinkContext } from "./link_context.ts";
-import { isBulky, messageFrameBytes, writeMessage } from "./message_codec.ts";
+import { isShort, messageFrameBytes, writeMessage } from "./message_codec.ts";
 import type { Admission } from "./peer_directory.ts";
 import type { PeerAddress } from "./raft_network.ts";
 import type { Refusal } from "./refusal.ts";
@@ -98,7 +98,7 @@ export class OutgoingLink {
       return false;
     }
     const pendingBytes = link.pendingBytes;
-    const room = limits.queueBytesMax + (isBulky(message) ? 0 : limits.queueReserveBytes);
+    const room = limits.queueBytesMax + (isShort(message) ? limits.queueReserveBytes : 0);
     // An empty queue takes any frame, so that a large one gets through at all.
     if (pendingBytes > 0 && pendingBytes + bytes > room) {
       counters.messagesDropped++;

@@ -8,7 +8,13 @@ import { type LogIndex, NodeId } from "../base/mod.ts";
 import { Machine } from "../machine/mod.ts";
 import type { RefusalCode } from "../network/mod.ts";
 import type { Timer } from "../platform/mod.ts";
-import { type PeerMessage, Raft, type RaftMessage, type Ready } from "../raft/mod.ts";
+import {
+  isDriverMessage,
+  type PeerMessage,
+  Raft,
+  type RaftMessage,
+  type Ready,
+} from "../raft/mod.ts";
 import type { TransferOutcome } from "./actions.ts";
 import { Applier, type ApplySource, type ApplyTarget } from "./applier.ts";
 import type { Batch } from "./batch.ts";
@@ -264,7 +270,7 @@ export class RaftNode implements Gateway, PersistHandler, ApplySource, ApplyTarg
     if (!this.#running) return;
     this.#tellTime();
     if (message.kind === "forwardedBatch") this.#route.takeForwarded(message);
-    else this.raft.step({ kind: "message", message });
+    else if (!isDriverMessage(message)) this.raft.step({ kind: "message", message });
     this.#soon();
   }
 

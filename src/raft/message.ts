@@ -1,12 +1,13 @@
 /**
- * What nodes say to each other. All messages are one-way; a reply is a message of its own, so the
- * network may lose, repeat, delay and reorder any of them (Raft thesis §3, §6.4, §9.6).
+ * What the cores say to each other. All messages are one-way; a reply is a message of its own, so
+ * the network may lose, repeat, delay and reorder any of them (Raft thesis §3, §6.4, §9.6).
  */
 
 import type { LogIndex, NodeId, Term } from "../base/mod.ts";
 import type { EntryId, LogEntry } from "./log_entry.ts";
 
-interface Envelope {
+/** Sender, receiver and term: what every message has. */
+export interface Envelope {
   readonly from: NodeId;
   readonly to: NodeId;
   /** The sender's term; for a pre-vote the term it would campaign in. */
@@ -96,16 +97,3 @@ export type RaftMessage =
   | ReadIndexArg
   | ReadIndexReply
   | TimeoutNow;
-
-/**
- * A batch of writes on its way from the node that its clients are on to the leader (architecture
- * D4). The driver's message: the core never sees it.
- */
-export interface ForwardedBatch extends Envelope {
-  readonly kind: "forwardedBatch";
-  /** The batch with `RECORD_HEADER_BYTES` of room before it, ready to be stamped and sealed. */
-  readonly record: Uint8Array;
-}
-
-/** Everything that crosses a peer link. */
-export type PeerMessage = RaftMessage | ForwardedBatch;

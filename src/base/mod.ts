@@ -1,5 +1,6 @@
 /** What every folder may use: no I/O, no clock, no knowledge of Raft or Redis. */
 
+export * from "./address.ts";
 export * from "./assert.ts";
 export * from "./brand.ts";
 export * from "./byte_reader.ts";

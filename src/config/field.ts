@@ -5,7 +5,7 @@
  */
 
 import { z } from "zod";
-import { formatHostPort, type HostPort, isWildcard, parseHostPort } from "./address.ts";
+import { formatHostPort, type HostPort, isWildcard, parseHostPort } from "../base/mod.ts";
 import { formatBytes, parseBytes } from "./size.ts";
 
 // No code is generated at run time: it would need `new Function`, and settings are read once.

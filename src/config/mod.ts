@@ -1,6 +1,12 @@
 /** Settings: one schema, three sources, one typed result or a list of problems. Pure. */
 
-export * from "./address.ts";
+export {
+  formatHostPort,
+  type HostPort,
+  isLoopback,
+  isWildcard,
+  parseHostPort,
+} from "../base/mod.ts";
 export * from "./cluster_seed.ts";
 export * from "./flags.ts";
 export * from "./keys.ts";

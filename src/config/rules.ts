@@ -3,7 +3,7 @@
  * deserves a word at the start.
  */
 
-import { formatHostPort, type HostPort, isLoopback, parseHostPort } from "./address.ts";
+import { formatHostPort, type HostPort, isLoopback, parseHostPort } from "../base/mod.ts";
 import { formatBytes } from "./size.ts";
 import type { Settings } from "./settings.ts";
 

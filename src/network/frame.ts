@@ -6,8 +6,8 @@
  *      0    4  checksum: CRC-32 of the bytes from 4 to the end of the fields
  *      4    4  length of the whole frame in bytes
  *      8    1  type
- *      9    1  length of the fields in bytes
- *     10    …  fields
+ *      9    2  length of the fields in bytes
+ *     11    …  fields
  *      …    …  body: log records, which carry checksums of their own, or a batch whose checksum is
  *              one of the fields
  * ```
@@ -15,13 +15,13 @@
  * can be trusted before the body is here. A connection starts with `PREAMBLE` in each direction.
  */
 
-import { type ByteReader, crc32, putU32 } from "../base/mod.ts";
+import { assert, type ByteReader, crc32, putU32 } from "../base/mod.ts";
 import type { OutputBuffer } from "../platform/mod.ts";
 
 /** "LOGBOAT" and a line feed: what speaks another protocol is known by its first bytes. */
 export const PREAMBLE: Uint8Array = new Uint8Array([76, 79, 71, 66, 79, 65, 84, 10]);
-export const FRAME_HEAD_BYTES = 10;
-export const FIELDS_BYTES_MAX = 255;
+export const FRAME_HEAD_BYTES = 11;
+export const FIELDS_BYTES_MAX = 1024;
 /** Largest frame without a body: the limit until the peer has proven who it is. */
 export const BODILESS_FRAME_BYTES_MAX = FRAME_HEAD_BYTES + FIELDS_BYTES_MAX;
 
@@ -55,12 +55,18 @@ export function openFrame(
   fieldsBytes: number,
   bodyBytes: number,
 ): number {
+  assert(
+    fieldsBytes <= FIELDS_BYTES_MAX,
+    `Cannot write frame of type ${type}: it has ${fieldsBytes} bytes of fields, ` +
+      `expected at most ${FIELDS_BYTES_MAX}`,
+  );
   const bytes = FRAME_HEAD_BYTES + fieldsBytes + bodyBytes;
   const start = output.reserve(bytes);
   const buffer = output.buffer;
   putU32(buffer, start + 4, bytes);
   buffer[start + 8] = type;
   buffer[start + 9] = fieldsBytes;
+  buffer[start + 10] = fieldsBytes >>> 8;
   return start;
 }
 

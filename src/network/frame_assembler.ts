@@ -7,6 +7,7 @@
 import { assert, ByteReader, crc32, DecodeError, getU32 } from "../base/mod.ts";
 import {
   BODILESS_FRAME_BYTES_MAX,
+  FIELDS_BYTES_MAX,
   type Frame,
   FRAME_HEAD_BYTES,
   NO_BYTES,
@@ -84,7 +85,7 @@ export class FrameAssembler {
   #takeHead(): Frame | undefined {
     const chunk = this.#chunk;
     if (this.#headBytes === 0 && chunk.length - this.#at >= FRAME_HEAD_BYTES) {
-      const headEnd = this.#at + FRAME_HEAD_BYTES + chunk[this.#at + 9];
+      const headEnd = this.#at + headBytesAt(chunk, this.#at);
       if (headEnd <= chunk.length) {
         const start = this.#at;
         this.#at = headEnd;
@@ -93,7 +94,7 @@ export class FrameAssembler {
     }
     if (this.#headBytes < FRAME_HEAD_BYTES) this.#stage(FRAME_HEAD_BYTES);
     if (this.#headBytes < FRAME_HEAD_BYTES) return undefined;
-    const headBytes = FRAME_HEAD_BYTES + this.#head[9];
+    const headBytes = headBytesAt(this.#head, 0);
     this.#stage(headBytes);
     if (this.#headBytes < headBytes) return undefined;
     this.#headBytes = 0;
@@ -155,8 +156,20 @@ export class FrameAssembler {
     }
     this.#body = undefined;
     const head = this.#head;
-    return frameOf(head[8], head, 0, FRAME_HEAD_BYTES + head[9], room);
+    return frameOf(head[8], head, 0, headBytesAt(head, 0), room);
   }
+}
+
+/** Head and fields. Not verified yet, but never more than there is room for. */
+function headBytesAt(buffer: Uint8Array, at: number): number {
+  const fieldsBytes = buffer[at + 9] | (buffer[at + 10] << 8);
+  if (fieldsBytes > FIELDS_BYTES_MAX) {
+    throw new DecodeError(
+      `Cannot read frame: it has ${fieldsBytes} bytes of fields, ` +
+        `expected at most ${FIELDS_BYTES_MAX}`,
+    );
+  }
+  return FRAME_HEAD_BYTES + fieldsBytes;
 }
 
 function frameOf(

@@ -130,7 +130,7 @@ Deno.test("a message of or to another node is refused", () => {
 Deno.test("a frame above the limit is refused before its body is here", () => {
   const stream = streamOf([appendOf(FROM, TO, 100_000)]);
   const head = stream.slice(0, PREAMBLE.length + 80);
-  assertThrows(() => received([head], FROM, TO, 50_000), DecodeError, "expected 54 to 50000");
+  assertThrows(() => received([head], FROM, TO, 50_000), DecodeError, "expected 55 to 50000");
 });
 
 Deno.test("another protocol is known by its first byte", () => {

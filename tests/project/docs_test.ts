@@ -10,7 +10,6 @@ const KNOWN: Readonly<Record<string, number>> = {
   "src/base/logger.ts": 1,
   "src/commands/define.ts": 1,
   "src/commands/errors.ts": 4,
-  "src/config/address.ts": 1,
   "src/config/keys.ts": 1,
   "src/config/load.ts": 4,
   "src/keyspace/int64.ts": 2,

@@ -1,5 +1,6 @@
 /** Addresses as `host:port`, with IPv6 hosts in brackets. */
 
+/** A place to listen on or to connect to. */
 export interface HostPort {
   /** Without brackets. */
   readonly hostname: string;

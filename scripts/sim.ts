@@ -13,9 +13,18 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { findCanaries } from "../tests/simulation/canaries.ts";
-import { drawPlan, FAULT_CLASSES } from "../tests/simulation/plan.ts";
+import { reachable } from "../tests/simulation/coverage.ts";
+import { FIRED } from "../tests/simulation/faults.ts";
+import { drawPlan } from "../tests/simulation/plan.ts";
 import { simulate } from "../tests/simulation/simulation.ts";
-import { addTally, emptyTally, report, runSwarm, type Tally } from "../tests/simulation/swarm.ts";
+import {
+  addTally,
+  emptyTally,
+  report,
+  runSwarm,
+  type Speed,
+  type Tally,
+} from "../tests/simulation/swarm.ts";
 
 const RESULT = "tally ";
 
@@ -25,15 +34,6 @@ interface Options {
   readonly thinkMs: number | undefined;
   readonly jobs: number;
 }
-
-const ROLE_CHANGES = [
-  "follower>preCandidate",
-  "preCandidate>candidate",
-  "preCandidate>follower",
-  "candidate>leader",
-  "candidate>follower",
-  "leader>follower",
-];
 
 async function main(): Promise<number> {
   const args = parseArgs(Deno.args, {
@@ -95,31 +95,41 @@ async function startWorker(options: Options, job: number): Promise<Tally> {
 }
 
 function printSummary(tally: Tally): void {
-  const simulated = tally.simulatedMs / 1000;
-  const rate = tally.realMs === 0 ? 0 : tally.simulatedMs / tally.realMs;
   console.log(
-    `${tally.seeds} seeds, ${Math.round(simulated)} simulated seconds, ` +
-      `${Math.round(rate)} a second and process, ${tally.committed} entries committed`,
+    `${tally.seeds} seeds, ${Math.round(tally.simulatedMs / 1000)} simulated seconds, ` +
+      `${rate(tally)} a second and process, ${tally.committed} entries committed`,
   );
-  const print = (title: string, counts: Record<string, number>) => {
-    const texts = Object.entries(counts).sort(([a], [b]) => a < b ? -1 : 1)
-      .map(([name, count]) => `${name} ${count}`);
-    console.log(`${title}: ${texts.join(", ")}`);
-  };
+  printThreeNodes(tally);
   print("faults and answers", tally.counts);
-  print("role changes", tally.transitions);
-  const standing = ["drop", "duplicate", "reorder", "slowLinks", "slowSync", "clockDrift"];
-  const silent = [
-    ...FAULT_CLASSES.filter((kind) => ![...standing, "lateTimers"].includes(kind)),
-    "dropped",
-    "duplicated",
-    "delayed",
-    "queueFull",
-    "cutLink",
-  ].filter((kind) => !(kind in tally.counts));
-  const unseen = ROLE_CHANGES.filter((change) => !(change in tally.transitions));
-  console.log(`never fired: ${[...silent, ...unseen].join(", ") || "nothing"}`);
+  print("reached", tally.coverage);
+  const parts = Object.entries(tally.deadlineParts)
+    .map(([name, part]) => [name, `${Math.round(100 * part)} %`]);
+  print("most that was needed of a deadline", Object.fromEntries(parts));
+  const silent = FIRED.filter((kind) => !(kind in tally.counts));
+  console.log(`faults that never fired: ${silent.join(", ") || "none"}`);
+  const unreached = reachable().filter((name) => !(name in tally.coverage));
+  console.log(`never reached:${unreached.map((name) => `\n  ${name}`).join("") || " nothing"}`);
   if (tally.failure !== undefined) console.log(tally.failure);
+}
+
+function printThreeNodes({ threeNodes }: Tally): void {
+  const all = { simulatedMs: 0, realMs: 0 };
+  for (const { simulatedMs, realMs } of Object.values(threeNodes)) {
+    all.simulatedMs += simulatedMs;
+    all.realMs += realMs;
+  }
+  const rates = Object.entries(threeNodes).sort().map(([name, speed]) => `${name}: ${rate(speed)}`);
+  console.log(`simulated seconds a second with three nodes: ${rate(all)} (${rates.join("; ")})`);
+}
+
+function rate({ simulatedMs, realMs }: Speed): number {
+  return realMs === 0 ? 0 : Math.round(simulatedMs / realMs);
+}
+
+function print(title: string, values: Record<string, number | string>): void {
+  const texts = Object.entries(values).sort(([a], [b]) => a < b ? -1 : 1)
+    .map(([name, value]) => `${name} ${value}`);
+  console.log(`${title}: ${texts.join(", ")}`);
 }
 
 if (import.meta.main) Deno.exit(await main());

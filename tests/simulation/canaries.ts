@@ -210,6 +210,15 @@ export const CANARIES: readonly Canary[] = [
     },
   },
   {
+    name: "a leader reads nothing back for followers that are far behind",
+    seeds: 20,
+    needs: "kill",
+    plant: () =>
+      patchStep((raft, event, step) =>
+        step.call(raft, event.kind === "fetched" ? { ...event, entries: [] } : event)
+      ),
+  },
+  {
     name: "a definite error after the append",
     seeds: 60,
     needs: "partition",

@@ -32,7 +32,6 @@ interface Seen {
 const DIGEST_EVERY = 16;
 
 export class Checks {
-  readonly transitions = new Map<string, number>();
   /** The highest committed index, over all nodes. */
   committedLast = 0;
   /** When the unique values of clients were first applied. */
@@ -93,8 +92,6 @@ export class Checks {
 
   #roleChanged(id: NodeId, seen: Seen): void {
     const { role, term } = seen.node.raft;
-    const edge = `${seen.role}>${role}`;
-    this.transitions.set(edge, (this.transitions.get(edge) ?? 0) + 1);
     seen.role = role;
     if (role !== "leader") return;
     const other = this.#leaders.get(term);

@@ -85,7 +85,8 @@ export class Histories {
   }
 }
 
-type Ended = (reply: unknown, effect: "ok" | "notApplied" | "maybeApplied") => void;
+type Effect = "ok" | "notApplied" | "maybeApplied";
+type Ended = (reply: unknown, effect: Effect) => void;
 
 /** One operation: what is sent, the type that its answer must have, and what is noted of it. */
 interface Task {
@@ -132,13 +133,17 @@ export class Client {
     return this.#open !== undefined;
   }
 
-  /** Reads everything, for the end. */
-  readAll(done: () => void): void {
-    const keys = ["r0", "r1", "c0"].map((key) => this.#keyTask(key, { kind: "get" }));
-    const lists = this.#listTask(LISTS.map((key) => ({ kind: "read", key, elements: undefined })));
-    const next = (tasks: readonly Task[]) => {
-      if (tasks.length === 0) return done();
-      this.#run(tasks[0], () => next(tasks.slice(1)));
+  /** Reads everything, for the end: `answered` hears of each read. */
+  readAll(answered: (effect: Effect) => void): void {
+    const keys = REGISTERS.map((key) => () => this.#keyTask(key, { kind: "get" }));
+    const lists = () =>
+      this.#listTask(LISTS.map((key) => ({ kind: "read", key, elements: undefined })));
+    const next = ([make, ...rest]: readonly (() => Task)[]) => {
+      if (make === undefined) return;
+      this.#run(make(), (effect) => {
+        answered(effect);
+        next(rest);
+      });
     };
     next([...keys, lists]);
   }
@@ -155,7 +160,7 @@ export class Client {
     });
   }
 
-  #run(task: Task, next: () => void): void {
+  #run(task: Task, next: (effect: Effect) => void): void {
     const end: Ended = (reply, effect) => {
       this.#open = undefined;
       this.#histories.count(effect);
@@ -164,7 +169,7 @@ export class Client {
       } catch (error) {
         this.#host.fail(error);
       }
-      if (!this.#gone || effect !== "maybeApplied") next();
+      if (!this.#gone || effect !== "maybeApplied") next(effect);
     };
     let answered = false;
     const once = () => {
@@ -324,7 +329,10 @@ export class Client {
   }
 }
 
+const REGISTERS = ["r0", "r1", "c0"];
 const LISTS = ["l0", "l1", "l2"];
+/** Reads that `readAll` makes. */
+export const FINAL_READS = REGISTERS.length + 1;
 
 function elementsOf(text: string | null): number[] {
   return (text ?? "").split(",").filter((part) => part !== "").map(Number);

@@ -56,6 +56,13 @@ export class DiskShadow {
     return this.#live.get(index);
   }
 
+  /** The last entry up to which this log and `other` are known to be the same (log matching). */
+  commonPrefix(other: DiskShadow): number {
+    let index = Math.min(this.durableLast, other.durableLast);
+    while (index > 0 && this.durable.get(index)?.term !== other.durable.get(index)?.term) index--;
+    return index;
+  }
+
   wrote(path: string, bytes: Uint8Array, at: number): void {
     if (path.includes("/state-")) {
       const decoded = decodeState(bytes);

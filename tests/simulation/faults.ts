@@ -11,9 +11,43 @@ import {
   SEGMENT_HEADER_BYTES,
 } from "../../src/storage/segment_format.ts";
 import type { MemoryDisk } from "../support/memory_disk.ts";
-import { FAULT_CLASSES, type FaultClass } from "./plan.ts";
+import { CLOCK_RATE_MIN } from "./deadlines.ts";
+import { FAULT_CLASSES, type FaultClass, TIMINGS } from "./plan.ts";
 import { Violation } from "./violation.ts";
-import { TIMINGS, type World } from "./world.ts";
+import type { World } from "./world.ts";
+
+/** Classes that are conditions rather than events: they show in the counters of what they do. */
+const STANDING: readonly FaultClass[] = [
+  "drop",
+  "duplicate",
+  "reorder",
+  "slowLinks",
+  "slowSync",
+  "clockDrift",
+  "lateTimers",
+];
+
+/** What a long run must have counted: the events, and what conditions and events do. */
+export const FIRED: readonly string[] = [
+  ...FAULT_CLASSES.filter((kind) => !STANDING.includes(kind)),
+  "message dropped",
+  "message duplicated",
+  "message delayed",
+  "message clogged",
+  "message cut off",
+  "queue full",
+  "clock too fast or slow",
+  "timer late",
+  "disk crashAfter",
+  "disk error",
+  "disk full",
+  "disk hang",
+  "damage refused",
+  "damage survived",
+  "fatal diskFailed",
+  "fatal diskHung",
+  "start refused",
+];
 
 export class Faults {
   readonly #world: World;
@@ -36,10 +70,17 @@ export class Faults {
     if (on("clog")) hub.rules.queueMax = prng.pick([2, 20, 10_000]);
     for (const id of this.#world.ids) {
       const clock = this.#world.clocks.get(id)!;
-      if (on("clockDrift")) clock.rate = 0.8 + 0.4 * prng.unit();
+      if (on("clockDrift")) {
+        this.#world.count("clock too fast or slow");
+        clock.rate = CLOCK_RATE_MIN + 0.4 * prng.unit();
+      }
       if (on("lateTimers")) {
         const most = this.#unitMs * prng.unit();
-        clock.lateness = () => prng.chance(0.05) ? most * prng.unit() : 0;
+        clock.lateness = () => {
+          if (!prng.chance(0.05)) return 0;
+          this.#world.count("timer late");
+          return most * prng.unit();
+        };
       }
       if (on("slowSync") && prng.chance(0.6)) {
         const most = this.#unitMs * prng.pick([0.01, 0.1, 0.4]);

@@ -12,6 +12,7 @@ import {
 } from "../../src/network/mod.ts";
 import type { PeerMessage } from "../../src/raft/mod.ts";
 import type { VirtualClock } from "../support/virtual_clock.ts";
+import { DELAY_FACTOR_MAX } from "./deadlines.ts";
 import type { NodeClock } from "./node_clock.ts";
 
 export interface LinkRules {
@@ -101,12 +102,12 @@ export class SimulatedHub {
   carry(message: PeerMessage): void {
     const link = `${message.from}>${message.to}`;
     const { prng, rules, watch } = this;
-    if (this.cut.has(link)) return watch.onFault("cutLink");
-    if (rules.drop > 0 && prng.chance(rules.drop)) return watch.onFault("dropped");
-    if ((this.#inFlight.get(link) ?? 0) >= rules.queueMax) return watch.onFault("queueFull");
+    if (this.cut.has(link)) return watch.onFault("message cut off");
+    if (rules.drop > 0 && prng.chance(rules.drop)) return watch.onFault("message dropped");
+    if ((this.#inFlight.get(link) ?? 0) >= rules.queueMax) return watch.onFault("queue full");
     this.#schedule(link, message);
     if (rules.duplicate > 0 && prng.chance(rules.duplicate)) {
-      watch.onFault("duplicated");
+      watch.onFault("message duplicated");
       this.#schedule(link, message);
     }
   }
@@ -114,12 +115,16 @@ export class SimulatedHub {
   #schedule(link: string, message: PeerMessage): void {
     const { prng, rules } = this;
     const nowMs = this.clock.nowMs();
-    let atMs = nowMs + rules.delayMs * (0.5 + prng.unit());
+    let atMs = nowMs + rules.delayMs * (DELAY_FACTOR_MAX - prng.unit());
     if (rules.reorder && prng.chance(0.3)) {
       atMs += rules.delayMs * 40 * prng.unit();
-      this.watch.onFault("delayed");
+      this.watch.onFault("message delayed");
     }
-    atMs = Math.max(atMs, this.cloggedUntilMs.get(link) ?? 0);
+    const clogUntilMs = this.cloggedUntilMs.get(link) ?? 0;
+    if (clogUntilMs > atMs) {
+      atMs = clogUntilMs;
+      this.watch.onFault("message clogged");
+    }
     if (!rules.reorder) {
       atMs = Math.max(atMs, this.#lastArrivalMs.get(link) ?? 0);
       this.#lastArrivalMs.set(link, atMs);

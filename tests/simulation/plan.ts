@@ -36,6 +36,11 @@ export const FAULT_CLASSES = [
 
 export type FaultClass = typeof FAULT_CLASSES[number];
 
+export const TIMINGS = {
+  edge: { electionTimeoutMs: { min: 3000, max: 6000 }, heartbeatMs: 500 },
+  lan: { electionTimeoutMs: { min: 300, max: 600 }, heartbeatMs: 50 },
+};
+
 export interface Plan {
   readonly seed: number;
   readonly size: number;

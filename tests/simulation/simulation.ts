@@ -1,18 +1,20 @@
 /** One seed: faults and clients first, then a good network, a healthy core and deadlines. */
 
 import { AssertionError } from "../../src/base/mod.ts";
+import { FINAL_READS } from "./clients.ts";
 import { Faults } from "./faults.ts";
 import type { Plan } from "./plan.ts";
 import { Violation } from "./violation.ts";
-import { type LiveNode, TIMINGS, World } from "./world.ts";
+import { type LiveNode, World } from "./world.ts";
 
 export interface Outcome {
   readonly seed: number;
   readonly trace: string;
   readonly simulatedMs: number;
   readonly counts: ReadonlyMap<string, number>;
-  readonly transitions: ReadonlyMap<string, number>;
   readonly committed: number;
+  /** What part of each deadline was needed. */
+  readonly deadlineParts: ReadonlyMap<string, number>;
   /** Undefined when every invariant held. */
   readonly failure: { readonly invariant: string; readonly text: string } | undefined;
   readonly lastEvents: readonly string[];
@@ -50,8 +52,8 @@ export async function simulate(plan: Plan): Promise<Outcome> {
     trace: world.trace.hash,
     simulatedMs: world.clock.nowMs() - 1000,
     counts: world.counts,
-    transitions: world.checks.transitions,
     committed: world.checks.committedLast,
+    deadlineParts: world.deadlineParts,
     failure,
     lastEvents: failure === undefined ? [] : world.trace.lastEvents(),
   };
@@ -85,8 +87,7 @@ async function run(world: World): Promise<void> {
 }
 
 async function checkLiveness(world: World): Promise<void> {
-  const { max } = TIMINGS[world.plan.timing].electionTimeoutMs;
-  const slack = max / 5 + 40 * world.plan.delayMs;
+  const { deadlines, checks } = world;
   const nodes = [...world.live.values()];
   const hasLeader = () => {
     const leader = world.leader;
@@ -95,34 +96,53 @@ async function checkLiveness(world: World): Promise<void> {
         node.raft.leaderId === leader.id && node.raft.term === leader.node.raft.term
       );
   };
-  await expect(world, "L1", "no leader", hasLeader, 6 * max + slack);
-  const committed = world.checks.committedLast;
-  await expect(
-    world,
-    "L2",
-    "nothing commits",
-    () => world.checks.committedLast > committed,
-    3 * max + 20 * world.plan.thinkMs + slack,
-  );
+  await expect(world, "L1", "no leader", hasLeader, deadlines.leader());
+  const committed = checks.committedLast;
+  const commitMs = deadlines.nextWrite() + catchUpMs(world, checks.quorum, 0);
+  await expect(world, "L2", "nothing commits", () => checks.committedLast > committed, commitMs);
   const { term } = world.leader!.node.raft;
-  await world.runUntil(() => false, 3 * max);
+  await world.runUntil(() => false, deadlines.calm());
   const after = world.leader?.node.raft.term;
   if (after !== term) throw new Violation("L4", `term ${term} became ${after} without a cause`);
   for (const { clients } of nodes) for (const client of clients) client.quiet();
-  await expect(world, "L2", "a client waits for ever", () => !anyWaits(nodes), 4 * max + slack);
-  await readAll(world, nodes, 4 * max + slack);
-  await expect(world, "L3", "the nodes do not converge", () => areEqual(nodes), 4 * max + slack);
+  const isQuiet = () => !nodes.some(({ clients }) => clients.some((client) => client.waits));
+  await expect(world, "L2", "a client waits for ever", isQuiet, deadlines.answers());
+  await converge(world, nodes);
+  await readAll(world, nodes);
+  // Keys whose time comes are still removed.
+  await converge(world, nodes);
   const digests = new Set(nodes.map(({ node }) => node.machine.keyspace.digest()));
   if (digests.size !== 1) throw new Violation("SN", "the nodes end with different states");
 }
 
-function anyWaits(nodes: readonly LiveNode[]): boolean {
-  return nodes.some(({ clients }) => clients.some((client) => client.waits));
+async function converge(world: World, nodes: readonly LiveNode[]): Promise<void> {
+  const late = world.deadlines.lateEntries(nodes.length);
+  const limitMs = catchUpMs(world, nodes.length, late);
+  await expect(world, "L3", "the nodes do not converge", () => areEqual(nodes), limitMs);
 }
 
-async function readAll(world: World, nodes: readonly LiveNode[], limitMs: number): Promise<void> {
-  let left = nodes.length;
-  for (const { clients } of nodes) clients[0].readAll(() => left--);
+/** How long the leader may need until it and the best followers, `count` nodes, have its log. */
+function catchUpMs(world: World, count: number, lateEntries: number): number {
+  const { live, shadows, deadlines } = world;
+  const leader = world.leader!;
+  const { lastEntry, term } = leader.node.raft;
+  const log = shadows.get(leader.id)!;
+  const behind = [...live.keys()].filter((id) => id !== leader.id)
+    .map((id) => lastEntry.index - log.commonPrefix(shadows.get(id)!))
+    .sort((a, b) => a - b);
+  return deadlines.catchUp((behind[count - 2] ?? 0) + lateEntries, term);
+}
+
+/** A converged cluster answers every read, on every node. */
+async function readAll(world: World, nodes: readonly LiveNode[]): Promise<void> {
+  let left = nodes.length * FINAL_READS;
+  for (const { id, clients } of nodes) {
+    clients[0].readAll((effect) => {
+      left--;
+      if (effect !== "ok") world.fail(new Violation("L2", `a final read of node ${id} fails`));
+    });
+  }
+  const limitMs = FINAL_READS * world.deadlines.read();
   await expect(world, "L2", "final reads are not answered", () => left === 0, limitMs);
 }
 
@@ -140,7 +160,13 @@ async function expect(
   done: () => boolean,
   limitMs: number,
 ): Promise<void> {
-  if (await world.runUntil(done, limitMs)) return;
+  const startMs = world.clock.nowMs();
+  if (await world.runUntil(done, limitMs)) {
+    const part = (world.clock.nowMs() - startMs) / limitMs;
+    const name = `${invariant} ${text}`;
+    world.deadlineParts.set(name, Math.max(part, world.deadlineParts.get(name) ?? 0));
+    return;
+  }
   const nodes = [...world.live.values()].map(({ id, node }) => {
     const { role, term, leaderId, commitIndex, lastEntry } = node.raft;
     return `node ${id} ${role} term ${term} leader ${leaderId} commit ${commitIndex} ` +

@@ -1,7 +1,13 @@
 /** Runs seeds one after the other until the time is over, and adds up what they did. */
 
-import { describePlan, drawPlan } from "./plan.ts";
+import { takeCoverage, watchCoverage } from "./coverage.ts";
+import { describePlan, drawPlan, type Plan } from "./plan.ts";
 import { type Outcome, simulate } from "./simulation.ts";
+
+export interface Speed {
+  simulatedMs: number;
+  realMs: number;
+}
 
 export interface Tally {
   seeds: number;
@@ -9,7 +15,12 @@ export interface Tally {
   realMs: number;
   committed: number;
   counts: Record<string, number>;
-  transitions: Record<string, number>;
+  /** Roles, reasons and rules, as `coverage.ts` names them. */
+  coverage: Record<string, number>;
+  /** The largest part of each deadline that was needed. */
+  deadlineParts: Record<string, number>;
+  /** Speed of the runs with three nodes, by preset and by how long clients wait. */
+  threeNodes: Record<string, Speed>;
   /** What to print of the first failure. */
   failure: string | undefined;
 }
@@ -21,7 +32,9 @@ export function emptyTally(): Tally {
     realMs: 0,
     committed: 0,
     counts: {},
-    transitions: {},
+    coverage: {},
+    deadlineParts: {},
+    threeNodes: {},
     failure: undefined,
   };
 }
@@ -31,13 +44,21 @@ export function addTally(into: Tally, from: Tally): void {
   into.simulatedMs += from.simulatedMs;
   into.realMs += from.realMs;
   into.committed += from.committed;
-  for (const [name, count] of Object.entries(from.counts)) {
-    into.counts[name] = (into.counts[name] ?? 0) + count;
+  addCounts(into.counts, from.counts);
+  addCounts(into.coverage, from.coverage);
+  for (const [name, part] of Object.entries(from.deadlineParts)) {
+    into.deadlineParts[name] = Math.max(part, into.deadlineParts[name] ?? 0);
   }
-  for (const [name, count] of Object.entries(from.transitions)) {
-    into.transitions[name] = (into.transitions[name] ?? 0) + count;
+  for (const [name, { simulatedMs, realMs }] of Object.entries(from.threeNodes)) {
+    const speed = into.threeNodes[name] ??= { simulatedMs: 0, realMs: 0 };
+    speed.simulatedMs += simulatedMs;
+    speed.realMs += realMs;
   }
   into.failure ??= from.failure;
+}
+
+function addCounts(into: Record<string, number>, from: Record<string, number>): void {
+  for (const [name, count] of Object.entries(from)) into[name] = (into[name] ?? 0) + count;
 }
 
 export interface SwarmOptions {
@@ -56,9 +77,13 @@ export async function runSwarm(options: SwarmOptions): Promise<Tally> {
   const tally = emptyTally();
   const startMs = performance.now();
   let seed = options.firstSeed;
+  watchCoverage();
+  takeCoverage();
   do {
-    const outcome = await simulate(drawPlan(seed, options.thinkMs));
-    add(tally, outcome);
+    const plan = drawPlan(seed, options.thinkMs);
+    const fromMs = performance.now();
+    const outcome = await simulate(plan);
+    add(tally, outcome, plan, performance.now() - fromMs);
     if (outcome.failure === undefined && tally.seeds % options.twiceEvery === 0) {
       const again = await simulate(drawPlan(seed, options.thinkMs));
       if (again.trace !== outcome.trace) {
@@ -72,17 +97,21 @@ export async function runSwarm(options: SwarmOptions): Promise<Tally> {
     performance.now() - startMs < options.budgetMs
   );
   tally.realMs = performance.now() - startMs;
+  tally.coverage = takeCoverage();
   return tally;
 }
 
-function add(tally: Tally, outcome: Outcome): void {
+function add(tally: Tally, outcome: Outcome, plan: Plan, realMs: number): void {
+  const { simulatedMs } = outcome;
+  const name = `${plan.timing}, a client waits ${plan.thinkMs} ms`;
   addTally(tally, {
     ...emptyTally(),
     seeds: 1,
-    simulatedMs: outcome.simulatedMs,
+    simulatedMs,
     committed: outcome.committed,
     counts: Object.fromEntries(outcome.counts),
-    transitions: Object.fromEntries(outcome.transitions),
+    deadlineParts: Object.fromEntries(outcome.deadlineParts),
+    threeNodes: plan.size === 3 ? { [name]: { simulatedMs, realMs } } : {},
   });
 }
 

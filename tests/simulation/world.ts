@@ -10,20 +10,16 @@ import { MemoryDisk } from "../support/memory_disk.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 import { Checks } from "./checks.ts";
 import { Client, Histories } from "./clients.ts";
+import { Deadlines } from "./deadlines.ts";
 import { DiskShadow } from "./disk_shadow.ts";
 import { SimulatedHub, SimulatedNetwork } from "./network.ts";
 import { NodeClock } from "./node_clock.ts";
 import { ObservedDisk } from "./observed_disk.ts";
-import type { Plan } from "./plan.ts";
+import { type Plan, TIMINGS } from "./plan.ts";
 import { Trace } from "./trace.ts";
 import { Violation } from "./violation.ts";
 
 const CLUSTER = "0123456789abcdef0123456789abcdef";
-
-export const TIMINGS = {
-  edge: { electionTimeoutMs: { min: 3000, max: 6000 }, heartbeatMs: 500 },
-  lan: { electionTimeoutMs: { min: 300, max: 600 }, heartbeatMs: 50 },
-};
 
 export interface LiveNode {
   readonly id: NodeId;
@@ -35,9 +31,12 @@ export interface LiveNode {
 
 export class World {
   readonly plan: Plan;
+  readonly deadlines: Deadlines;
   readonly clock = new VirtualClock();
   readonly trace = new Trace(this.clock);
   readonly counts = new Map<string, number>();
+  /** The largest part of each deadline that was needed. */
+  readonly deadlineParts = new Map<string, number>();
   readonly ids: readonly NodeId[];
   readonly shadows = new Map<NodeId, DiskShadow>();
   readonly disks = new Map<NodeId, MemoryDisk>();
@@ -57,6 +56,7 @@ export class World {
 
   constructor(plan: Plan) {
     this.plan = plan;
+    this.deadlines = new Deadlines(plan);
     this.prng = new Prng(plan.seed * 3 + 1);
     this.ids = Array.from({ length: plan.size }, (_, i) => NodeId(i + 1));
     this.checks = new Checks(plan.size, this.shadows, () => this.clock.nowMs());
@@ -101,8 +101,8 @@ export class World {
     }
   }
 
-  count(kind: string): void {
-    this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
+  count(kind: string, by = 1): void {
+    this.counts.set(kind, (this.counts.get(kind) ?? 0) + by);
   }
 
   /** Runs virtual time; every step is checked. True when `done` came true in time. */
@@ -260,7 +260,11 @@ export class World {
     this.clocks.set(id, live.clock.end());
     this.checks.stopped(id);
     this.trace.add("stop", "", id, 0, 0, 0);
-    this.disks.set(id, crash(this.disks.get(id)!));
+    const disk = this.disks.get(id)!;
+    for (const [kind, count] of disk.fired) this.count(`disk ${kind}`, count);
+    const next = crash(disk);
+    next.capacityBytes = disk.capacityBytes;
+    this.disks.set(id, next);
     this.diskFaults.delete(id);
     this.shadows.get(id)!.crashed();
     live.network.vanish();

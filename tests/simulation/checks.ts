@@ -20,6 +20,13 @@ import type { PeerMessage } from "../../src/raft/mod.ts";
 import type { DiskShadow, DurableEntry } from "./disk_shadow.ts";
 import { Violation } from "./violation.ts";
 
+/** What a node made of an entry. */
+interface Command {
+  readonly checksum: number;
+  readonly admission: string;
+  readonly clockMs: number;
+}
+
 interface Seen {
   readonly node: RaftNode;
   role: string;
@@ -28,6 +35,8 @@ interface Seen {
   applied: number;
 }
 
+/** No run comes near it; term and index share one number. */
+const INDEX_MAX = 2 ** 28;
 /** Each so many applied entries the whole state is compared. */
 const DIGEST_EVERY = 16;
 
@@ -40,10 +49,10 @@ export class Checks {
   readonly #size: number;
   readonly #shadows: ReadonlyMap<NodeId, DiskShadow>;
   readonly #leaders = new Map<number, NodeId>();
-  readonly #entries = new Map<string, { checksum: number; before: number }>();
+  readonly #entries = new Map<number, { checksum: number; before: number }>();
   /** Term of each committed entry, by index. */
   readonly #committed = new Map<number, number>();
-  readonly #commands = new Map<number, string>();
+  readonly #commands = new Map<number, Command>();
   readonly #digests = new Map<number, string>();
   readonly #effects = new Map<string, number>();
   readonly #seen = new Map<NodeId, Seen>();
@@ -146,34 +155,43 @@ export class Checks {
     const { machine } = node;
     const apply = machine.apply.bind(machine);
     let last = 0;
-    let count = 0;
     machine.apply = (payload, index, observerOf) => {
       if (index <= last) throw new Violation("SM", `entry ${index} applied after ${last}`);
       last = index;
       const batch = apply(payload, index, observerOf);
       const { origin, incarnation, sequence, admission } = batch;
-      const command = `${crc32(payload)} ${admission} ${machine.clockMs}`;
+      const { clockMs } = machine;
+      const command: Command = { checksum: crc32(payload), admission, clockMs };
       const known = this.#commands.get(index);
       if (known === undefined) {
         this.#commands.set(index, command);
-        if (admission === "next") this.#noteValues(payload);
-      } else if (known !== command) {
-        throw new Violation("SM", `entry ${index} was applied as ${known} and as ${command}`);
+        if (admission === "next") this.#firstEffect(payload, index, origin, incarnation, sequence);
+      } else if (
+        known.checksum !== command.checksum || known.admission !== admission ||
+        known.clockMs !== clockMs
+      ) {
+        const texts = [known, command].map((one) => JSON.stringify(one));
+        throw new Violation("SM", `entry ${index} was applied as ${texts.join(" and as ")}`);
       }
-      if (admission === "next") {
-        const name = `${origin}/${incarnation}/${sequence}`;
-        const first = this.#effects.get(name);
-        if (first === undefined) this.#effects.set(name, index);
-        else if (first !== index) {
-          throw new Violation("EO", `batch ${name} took effect at ${first} and at ${index}`);
-        }
-      }
-      if (++count && index % DIGEST_EVERY === 0) this.#compareState(node, index);
+      if (index % DIGEST_EVERY === 0) this.#compareState(node, index);
       return batch;
     };
   }
 
-  #noteValues(payload: Uint8Array): void {
+  /** Other nodes apply the same command: what it is at one index is enough to know here. */
+  #firstEffect(
+    payload: Uint8Array,
+    index: number,
+    origin: number,
+    incarnation: number,
+    sequence: number,
+  ): void {
+    const name = `${origin}/${incarnation}/${sequence}`;
+    const first = this.#effects.get(name);
+    if (first !== undefined) {
+      throw new Violation("EO", `batch ${name} took effect at ${first} and at ${index}`);
+    }
+    this.#effects.set(name, index);
     for (const [value] of latin1FromBytes(payload).matchAll(/v\d+/g)) {
       if (!this.appliedAtMs.has(value)) this.appliedAtMs.set(value, this.#nowMs());
     }
@@ -190,9 +208,9 @@ export class Checks {
 
   entryWritten(shadow: DiskShadow, entry: DurableEntry): void {
     const before = shadow.liveEntry(entry.index - 1)?.term ?? 0;
-    const name = `${entry.index}:${entry.term}`;
-    const known = this.#entries.get(name);
-    if (known === undefined) this.#entries.set(name, { checksum: entry.checksum, before });
+    const key = entry.term * INDEX_MAX + entry.index;
+    const known = this.#entries.get(key);
+    if (known === undefined) this.#entries.set(key, { checksum: entry.checksum, before });
     else if (known.checksum !== entry.checksum || known.before !== before) {
       throw new Violation("LM", `entry ${entry.index} of term ${entry.term} is there twice`);
     }

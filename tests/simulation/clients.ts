@@ -3,7 +3,7 @@
  * as histories: keys as single objects, lists as transactions, deadlines as a life with one end.
  */
 
-import type { Prng } from "../../src/base/mod.ts";
+import { latin1FromBytes, type Prng } from "../../src/base/mod.ts";
 import { Request, type TransactionItem } from "../../src/machine/mod.ts";
 import type { Lane, OperationFailure, ReplyTarget } from "../../src/node/mod.ts";
 import { RespError, SimpleString } from "../../src/resp/mod.ts";
@@ -376,7 +376,7 @@ function keyReplyFits(input: KeyInput, reply: unknown): boolean {
 function plainOf(reply: unknown): unknown {
   if (reply instanceof SimpleString) return reply.text;
   if (reply instanceof RespError) return `error ${reply.text}`;
-  if (reply instanceof Uint8Array) return String.fromCharCode(...reply);
+  if (reply instanceof Uint8Array) return latin1FromBytes(reply);
   if (typeof reply === "bigint") return Number(reply);
   if (Array.isArray(reply)) return reply.map(plainOf);
   return reply;

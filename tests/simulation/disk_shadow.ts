@@ -79,12 +79,8 @@ export class DiskShadow {
         offset += MARK_BYTES;
         continue;
       }
-      let header;
-      try {
-        header = readRecordHeader(bytes, offset);
-      } catch {
-        return; // Zeros: space written ahead.
-      }
+      if (isZero(bytes, offset)) return; // Space written ahead.
+      const header = readRecordHeader(bytes, offset);
       const { index, term, payloadChecksum: checksum, payloadBytes } = header;
       const entry = { index, term, checksum, path, offset: at + offset };
       const before = this.#live.get(index);
@@ -97,7 +93,7 @@ export class DiskShadow {
 
   truncated(path: string, bytes: number): void {
     if (!path.endsWith(".log")) return;
-    for (const entry of [...this.#live.values()].reverse()) {
+    for (const entry of this.#live.values()) {
       if (entry.path !== path || entry.offset < bytes) continue;
       if (this.durable.get(entry.index)?.term === entry.term) this.#host.onDurableEntryCut(entry);
       this.#live.delete(entry.index);
@@ -151,7 +147,7 @@ export class DiskShadow {
     if (change.kind === "state") this.#states.set(change.path, change.state);
     else if (change.kind === "entry") this.durable.set(change.entry.index, change.entry);
     else {
-      for (const entry of [...this.durable.values()].reverse()) {
+      for (const entry of this.durable.values()) {
         if (entry.path !== change.path || entry.offset < change.bytes) continue;
         this.durable.delete(entry.index);
         this.durableLast = Math.min(this.durableLast, entry.index - 1);
@@ -159,4 +155,9 @@ export class DiskShadow {
     }
     while (this.durable.has(this.durableLast + 1)) this.durableLast++;
   }
+}
+
+/** No record or mark begins with a checksum, a length and a version of zero. */
+function isZero(bytes: Uint8Array, at: number): boolean {
+  return bytes.subarray(at, at + MARK_BYTES).every((byte) => byte === 0);
 }

@@ -49,6 +49,9 @@ export const FIRED: readonly string[] = [
   "start refused",
 ];
 
+/** From one node to another. */
+type Way = readonly [NodeId, NodeId];
+
 export class Faults {
   readonly #world: World;
   readonly #unitMs: number;
@@ -110,8 +113,7 @@ export class Faults {
     const { hub, ids, clocks, plan, live } = this.#world;
     Object.assign(hub.rules, { drop: 0, duplicate: 0, reorder: false, delayMs: plan.delayMs });
     hub.rules.queueMax = 10_000;
-    hub.cut.clear();
-    hub.cloggedUntilMs.clear();
+    hub.heal();
     this.#world.syncMs.clear();
     this.#world.diskFaults.clear();
     for (const id of ids) {
@@ -167,11 +169,12 @@ export class Faults {
     });
   }
 
-  #cut(links: readonly string[], factor: number): void {
+  #cut(ways: readonly Way[], factor: number): void {
     const { hub } = this.#world;
-    for (const link of links) hub.cut.add(link);
+    const links = ways.map(([from, to]) => hub.link(from, to));
+    for (const link of links) link.isCut = true;
     this.#after(factor, () => {
-      for (const link of links) hub.cut.delete(link);
+      for (const link of links) link.isCut = false;
       hub.reconnectAll();
     });
   }
@@ -211,27 +214,27 @@ export class Faults {
     partition: () => {
       const { ids, prng } = this.#world;
       const one = new Set(ids.filter(() => prng.chance(0.5)));
-      const links = ids.flatMap((a) =>
-        ids.filter((b) => one.has(a) !== one.has(b)).map((b) => `${a}>${b}`)
+      const ways = ids.flatMap((a) =>
+        ids.filter((b) => one.has(a) !== one.has(b)).map((b): Way => [a, b])
       );
-      this.#cut(links, 6);
+      this.#cut(ways, 6);
     },
     asymmetric: () => {
       const { ids, prng, leader } = this.#world;
       const alone = prng.chance(0.6) && leader !== undefined ? leader.id : prng.pick(ids);
       const outward = prng.chance(0.5);
       const others = ids.filter((id) => id !== alone);
-      this.#cut(others.map((id) => outward ? `${alone}>${id}` : `${id}>${alone}`), 6);
+      this.#cut(others.map((id) => outward ? [alone, id] : [id, alone]), 6);
     },
     partialMesh: () => {
       const { ids, prng } = this.#world;
       const [a, b] = [prng.pick(ids), prng.pick(ids)];
-      if (a !== b) this.#cut([`${a}>${b}`, `${b}>${a}`], 8);
+      if (a !== b) this.#cut([[a, b], [b, a]], 8);
     },
     clog: () => {
       const { ids, prng, hub, clock } = this.#world;
-      const link = `${prng.pick(ids)}>${prng.pick(ids)}`;
-      hub.cloggedUntilMs.set(link, clock.nowMs() + 2 * this.#unitMs * prng.unit());
+      const link = hub.link(prng.pick(ids), prng.pick(ids));
+      link.cloggedUntilMs = clock.nowMs() + 2 * this.#unitMs * prng.unit();
     },
     reset: () => {
       const { ids, prng, hub } = this.#world;

@@ -24,6 +24,18 @@ export interface LinkRules {
   queueMax: number;
 }
 
+/** One direction between two nodes. */
+interface Link {
+  /** It carries nothing. */
+  isCut: boolean;
+  /** It holds what it carries until then. */
+  cloggedUntilMs: number;
+  lastArrivalMs: number;
+  inFlight: number;
+}
+
+const NODES_MAX = 1024;
+
 export interface NetworkWatch {
   onSend(message: PeerMessage): void;
   onDeliver(message: PeerMessage): void;
@@ -41,18 +53,32 @@ export class SimulatedHub {
     delayMs: 1,
     queueMax: 10_000,
   };
-  /** Directed links, "from>to", that carry nothing. */
-  readonly cut = new Set<string>();
-  /** Directed links that hold what they carry until a time. */
-  readonly cloggedUntilMs = new Map<string, number>();
+  readonly #links = new Map<number, Link>();
   readonly #nodes = new Map<NodeId, SimulatedNetwork>();
-  readonly #lastArrivalMs = new Map<string, number>();
-  readonly #inFlight = new Map<string, number>();
 
   constructor(clock: VirtualClock, prng: Prng, watch: NetworkWatch) {
     this.clock = clock;
     this.prng = prng;
     this.watch = watch;
+  }
+
+  /** The way from one node to another. */
+  link(from: NodeId, to: NodeId): Link {
+    const key = from * NODES_MAX + to;
+    let link = this.#links.get(key);
+    if (link === undefined) {
+      link = { isCut: false, cloggedUntilMs: 0, lastArrivalMs: 0, inFlight: 0 };
+      this.#links.set(key, link);
+    }
+    return link;
+  }
+
+  /** Takes away every cut and clog. */
+  heal(): void {
+    for (const link of this.#links.values()) {
+      Object.assign(link, { isCut: false, cloggedUntilMs: 0 });
+    }
+    this.reconnectAll();
   }
 
   join(network: SimulatedNetwork): void {
@@ -87,8 +113,8 @@ export class SimulatedHub {
 
   /** The connection between two breaks and is made again; what was under way is lost. */
   reset(a: NodeId, b: NodeId): void {
-    this.#lastArrivalMs.delete(`${a}>${b}`);
-    this.#lastArrivalMs.delete(`${b}>${a}`);
+    this.link(a, b).lastArrivalMs = 0;
+    this.link(b, a).lastArrivalMs = 0;
     const one = this.#nodes.get(a);
     const other = this.#nodes.get(b);
     if (one === undefined || other === undefined) return;
@@ -100,11 +126,11 @@ export class SimulatedHub {
   }
 
   carry(message: PeerMessage): void {
-    const link = `${message.from}>${message.to}`;
+    const link = this.link(message.from, message.to);
     const { prng, rules, watch } = this;
-    if (this.cut.has(link)) return watch.onFault("message cut off");
+    if (link.isCut) return watch.onFault("message cut off");
     if (rules.drop > 0 && prng.chance(rules.drop)) return watch.onFault("message dropped");
-    if ((this.#inFlight.get(link) ?? 0) >= rules.queueMax) return watch.onFault("queue full");
+    if (link.inFlight >= rules.queueMax) return watch.onFault("queue full");
     this.#schedule(link, message);
     if (rules.duplicate > 0 && prng.chance(rules.duplicate)) {
       watch.onFault("message duplicated");
@@ -112,7 +138,7 @@ export class SimulatedHub {
     }
   }
 
-  #schedule(link: string, message: PeerMessage): void {
+  #schedule(link: Link, message: PeerMessage): void {
     const { prng, rules } = this;
     const nowMs = this.clock.nowMs();
     let atMs = nowMs + rules.delayMs * (DELAY_FACTOR_MAX - prng.unit());
@@ -120,36 +146,35 @@ export class SimulatedHub {
       atMs += rules.delayMs * 40 * prng.unit();
       this.watch.onFault("message delayed");
     }
-    const clogUntilMs = this.cloggedUntilMs.get(link) ?? 0;
-    if (clogUntilMs > atMs) {
-      atMs = clogUntilMs;
+    if (link.cloggedUntilMs > atMs) {
+      atMs = link.cloggedUntilMs;
       this.watch.onFault("message clogged");
     }
     if (!rules.reorder) {
-      atMs = Math.max(atMs, this.#lastArrivalMs.get(link) ?? 0);
-      this.#lastArrivalMs.set(link, atMs);
+      atMs = Math.max(atMs, link.lastArrivalMs);
+      link.lastArrivalMs = atMs;
     }
     const copy = copyOf(message);
-    this.#inFlight.set(link, (this.#inFlight.get(link) ?? 0) + 1);
+    link.inFlight++;
     const generation = this.#nodes.get(message.to)?.generation;
     this.clock.setTimer(atMs - nowMs, () => {
-      this.#inFlight.set(link, this.#inFlight.get(link)! - 1);
+      link.inFlight--;
       const node = this.#nodes.get(message.to);
-      if (node === undefined || this.cut.has(link)) return;
+      if (node === undefined || link.isCut) return;
       if (!rules.duplicate && node.generation !== generation) return;
       node.deliver(copy);
     });
   }
 
   #blocked(from: NodeId, to: NodeId): boolean {
-    return this.cut.has(`${from}>${to}`);
+    return this.link(from, to).isCut;
   }
 }
 
-/** Records of entries never change; a forwarded batch is stamped in place by its receiver. */
+/** Messages never change; only a forwarded batch is stamped in place by its receiver. */
 function copyOf(message: PeerMessage): PeerMessage {
   if (message.kind === "forwardedBatch") return { ...message, record: message.record.slice() };
-  return { ...message };
+  return message;
 }
 
 export class SimulatedNetwork implements RaftNetwork {

@@ -117,7 +117,6 @@ class Serving {
       version: VERSION,
       runtime: this.#platform.process.versions.runtime,
       pid: this.#platform.process.pid,
-      node: settings.node.id,
       settings: fileName ?? "no file",
     });
     for (const warning of warnings) this.#logger.warn(warning);
@@ -143,11 +142,19 @@ class Serving {
     const directory = await DataDirectory.open({
       disk,
       path: settings.node.dataDir,
-      nodeId: NodeId(settings.node.id),
+      nodeId: settings.node.id === undefined ? () => NodeId(1) : NodeId(settings.node.id),
       clusterId: () => firstClusterId(process, settings),
       logger,
     });
     this.#directory = directory;
+    const { identity } = directory;
+    const { clusterId, incarnation, nodeId } = identity;
+    logger.info("opened the data directory", {
+      path: directory.path,
+      node: nodeId,
+      cluster: clusterId,
+      start: incarnation,
+    });
     const { fsync, fsyncIntervalMs, segmentBytes } = settings.storage;
     const storage = await RaftStorage.open({
       disk,
@@ -158,8 +165,6 @@ class Serving {
       onSynced: (seconds) => this.#metrics.logSynced(seconds),
       onFatal: (error) => this.#node?.diskFailed(error),
     });
-    const { identity } = directory;
-    const { clusterId, incarnation, nodeId } = identity;
     this.#node = new RaftNode({
       ...nodeLimitsOf(settings),
       clusterId,

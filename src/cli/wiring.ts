@@ -40,7 +40,7 @@ export function membersOf(settings: Settings): Member[] {
   const { node, raft, redis } = settings;
   if (raft.peers.length === 0) {
     return [{
-      id: NodeId(node.id),
+      id: NodeId(node.id ?? 1),
       raftAddress: formatHostPort(raft.listen),
       redisAddress: formatHostPort(redis.listen),
     }];

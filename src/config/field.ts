@@ -32,6 +32,8 @@ export interface FieldFacts {
   readonly fallback: unknown;
   /** Shown, as a comment, where there is no default. */
   readonly example?: unknown;
+  /** What holds where there is no default: "by raft.timing". */
+  readonly absent?: string;
   /** Never printed. */
   readonly secret: boolean;
 }
@@ -60,7 +62,13 @@ export function integer(options: Limits & { readonly fallback: number }) {
     });
 }
 
-export function optionalInteger(options: Limits & { readonly example: number }) {
+/** What a setting without a default says of itself. */
+interface Optional<Example> {
+  readonly example: Example;
+  readonly absent: string;
+}
+
+export function optionalInteger(options: Limits & Optional<number>) {
   const expected = `an integer from ${options.min} to ${options.max}`;
   return z.int({ error: expected })
     .min(options.min, { error: expected })
@@ -72,6 +80,7 @@ export function optionalInteger(options: Limits & { readonly example: number }) 
       expected,
       fallback: undefined,
       example: options.example,
+      absent: options.absent,
       secret: false,
     });
 }
@@ -179,7 +188,7 @@ export function listenAddress(options: { readonly help: string; readonly fallbac
 }
 
 /** Two integers, lowest and highest. */
-export function optionalRange(options: Limits & { readonly example: readonly [number, number] }) {
+export function optionalRange(options: Limits & Optional<readonly [number, number]>) {
   const expected = `two integers from ${options.min} to ${options.max}, the lower one first`;
   const bound = z.int({ error: expected })
     .min(options.min, { error: expected })
@@ -194,6 +203,7 @@ export function optionalRange(options: Limits & { readonly example: readonly [nu
       expected,
       fallback: undefined,
       example: options.example,
+      absent: options.absent,
       secret: false,
     });
 }
@@ -211,6 +221,19 @@ const peerAddress = z.string({ error: 'host:port such as "10.0.0.1:7379"' })
     }
     return z.NEVER;
   });
+
+/** An address that others connect to, when it is not what follows from other settings. */
+export function optionalAddress(options: { readonly help: string } & Optional<string>) {
+  return peerAddress.optional().register(fieldFacts, {
+    kind: "address",
+    help: options.help,
+    expected: `host:port such as "${options.example}"`,
+    fallback: undefined,
+    example: options.example,
+    absent: options.absent,
+    secret: false,
+  });
+}
 
 /** The members of the cluster. */
 export function peerList(options: { readonly idMax: number; readonly peersMax: number }) {

@@ -65,15 +65,17 @@ function printedLines({ settings, given }: LoadedSettings, key: SettingKey): str
   let note = source;
   if (value === undefined) {
     value = timingOf(settings, key);
+    if (value === undefined) return [`# ${key.name}: ${key.facts.absent?.replaceAll("`", "")}`];
     note = `from raft.timing = "${settings.raft.timing}"`;
   }
   if (key.facts.secret && value !== "") value = "***";
   return [`${key.name} = ${toml(value)} # ${note}`];
 }
 
-/** The two settings without a default of their own. */
+/** The two settings whose default is another setting's; undefined for all others. */
 function timingOf({ raft }: LoadedSettings["settings"], key: SettingKey): unknown {
   if (key.path === "raft.heartbeat-ms") return raft.heartbeatMs;
+  if (key.path !== "raft.election-timeout-ms") return undefined;
   return [raft.electionTimeoutMs.min, raft.electionTimeoutMs.max];
 }
 
@@ -100,7 +102,7 @@ function choicesText({ facts }: SettingKey): string {
 
 function fallbackText(key: SettingKey): string {
   if (key.facts.kind === "peers") return "may be repeated";
-  if (key.facts.fallback === undefined) return "from --raft-timing";
+  if (key.facts.fallback === undefined) return `default ${key.facts.absent?.replaceAll("`", "")}`;
   return key.facts.fallback === "" ? "" : `default ${String(key.facts.fallback)}`;
 }
 
@@ -110,7 +112,7 @@ export function settingsTable(): string {
     const fallback = key.facts.kind === "peers"
       ? "none"
       : key.facts.fallback === undefined
-      ? "by `raft.timing`"
+      ? key.facts.absent
       : `\`${toml(key.facts.fallback)}\``;
     const choices = key.facts.kind === "choice" ? ` One of ${codes(key.facts.expected)}.` : "";
     const help = key.facts.help.replaceAll("|", "\\|");

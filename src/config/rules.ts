@@ -3,9 +3,15 @@
  * deserves a word at the start.
  */
 
-import { formatHostPort, type HostPort, isLoopback, parseHostPort } from "../base/mod.ts";
+import {
+  formatHostPort,
+  type HostPort,
+  isLoopback,
+  isWildcard,
+  parseHostPort,
+} from "../base/mod.ts";
 import { formatBytes } from "./size.ts";
-import type { Settings } from "./settings.ts";
+import type { PeerSettings, Settings } from "./settings.ts";
 
 /** A relation that does not hold, for "Cannot use …: found …, expected …". */
 export interface Violation {
@@ -58,11 +64,50 @@ export const RULES: readonly Rule[] = [
   eitherOr("admin.token", ({ admin }) => [admin.token, admin.tokenFile]),
   {
     keys: ["node.id", "raft.peer"],
-    check: ({ node, raft }) =>
-      raft.peers.length === 0 || raft.peers.some((peer) => peer.id === node.id) ? undefined : {
-        found: `${node.id}, which is not in raft.peer`,
+    check: ({ node: { id = 1 }, raft }) =>
+      raft.peers.length === 0 || raft.peers.some((peer) => peer.id === id) ? undefined : {
+        found: `${id}, which is not in raft.peer`,
         expected: `the id of a member: ${raft.peers.map((peer) => peer.id).join(", ")}`,
       },
+  },
+  {
+    keys: ["raft.join", "raft.peer"],
+    check: ({ raft }) =>
+      raft.join === undefined || raft.peers.length === 0 ? undefined : {
+        found: "both raft.join and raft.peer",
+        expected: "one of them: a node that joins is told who the members are",
+      },
+  },
+  joinsWithAddress("raft"),
+  joinsWithAddress("redis"),
+  {
+    keys: ["raft.join", "raft.advertise", "raft.listen"],
+    check: ({ raft }) =>
+      raft.join === undefined || raft.join !== (raft.advertise ?? formatHostPort(raft.listen))
+        ? undefined
+        : { found: `${raft.join}, which is this node`, expected: "the address of another member" },
+  },
+  {
+    keys: ["raft.join-replaces", "raft.join", "node.id"],
+    check: ({ node, raft }) => {
+      if (raft.joinReplaces === undefined || raft.join === undefined) return undefined;
+      const found = `${raft.joinReplaces}`;
+      if (raft.joinAs !== "voter") {
+        return { found: `${found} and raft.join-as "learner"`, expected: "a voter to replace one" };
+      }
+      return raft.joinReplaces !== node.id ? undefined : {
+        found: `${found}, which is node.id too`,
+        expected: "this node to have an id that no member ever had: leave node.id out",
+      };
+    },
+  },
+  {
+    keys: ["raft.advertise", "raft.peer"],
+    check: (settings) => contradictsPeer(settings, "raft"),
+  },
+  {
+    keys: ["redis.advertise", "raft.peer"],
+    check: (settings) => contradictsPeer(settings, "redis"),
   },
   distinctPeers("id"),
   distinctPeers("raft"),
@@ -108,7 +153,7 @@ export const RULES: readonly Rule[] = [
 
 /** Settings that work but may not be what was meant; each is one sentence. */
 export function settingsWarnings(settings: Settings): string[] {
-  const { node, raft, redis, storage } = settings;
+  const { raft, redis, storage } = settings;
   const warnings: string[] = [];
   if (
     !redis.protectedMode && !isLoopback(redis.listen.hostname) &&
@@ -129,21 +174,68 @@ export function settingsWarnings(settings: Settings): string[] {
       `${raft.peers.length} members survive no more failures than ${raft.peers.length - 1} do`,
     );
   }
-  const self = raft.peers.find((peer) => peer.id === node.id);
-  if (self !== undefined) {
-    pushIfHidden(warnings, "raft", raft.listen, self.raft);
-    pushIfHidden(warnings, "redis", redis.listen, self.redis);
+  if (raft.joinReplaces !== undefined && raft.join === undefined) {
+    warnings.push("raft.join-replaces has no effect without raft.join");
+  }
+  const self = ownPeer(settings);
+  pushIfHidden(warnings, "raft", raft.listen, raft.advertise ?? self?.raft);
+  pushIfHidden(warnings, "redis", redis.listen, redis.advertise ?? self?.redis);
+  if (raft.peers.length === 0 && raft.advertise === undefined && isWildcard(raft.listen.hostname)) {
+    warnings.push(
+      `raft.listen is ${
+        formatHostPort(raft.listen)
+      } and raft.advertise is not set: no other node ` +
+        "can join this one",
+    );
   }
   return warnings;
 }
 
+/** Others must be told an address at which they find this node. */
+function joinsWithAddress(name: "raft" | "redis"): Rule {
+  return {
+    keys: [`${name}.advertise`, `${name}.listen`],
+    check: (settings) => {
+      const { advertise, listen } = settings[name];
+      if (settings.raft.join === undefined || advertise !== undefined || isReachable(listen)) {
+        return undefined;
+      }
+      return {
+        found: `${name}.listen ${formatHostPort(listen)} and no ${name}.advertise`,
+        expected: `an address that others can connect to in ${name}.advertise, to join a cluster`,
+      };
+    },
+  };
+}
+
+function isReachable({ hostname, port }: HostPort): boolean {
+  return !isWildcard(hostname) && port !== 0;
+}
+
+/** This node as raft.peer has it; undefined in a cluster of one. */
+function ownPeer({ node: { id = 1 }, raft }: Settings): PeerSettings | undefined {
+  return raft.peers.find((peer) => peer.id === id);
+}
+
+function contradictsPeer(settings: Settings, name: "raft" | "redis"): Violation | undefined {
+  const { advertise } = settings[name];
+  const listed = ownPeer(settings)?.[name];
+  if (advertise === undefined || listed === undefined || advertise === listed) return undefined;
+  return { found: advertise, expected: `${listed}, as raft.peer says, or nothing` };
+}
+
 /** Others are told an address that this machine alone can reach. */
-function pushIfHidden(to: string[], name: "raft" | "redis", listen: HostPort, told: string): void {
-  const hostname = parseHostPort(told)?.hostname;
+function pushIfHidden(
+  to: string[],
+  name: "raft" | "redis",
+  listen: HostPort,
+  told: string | undefined,
+): void {
+  const hostname = told === undefined ? undefined : parseHostPort(told)?.hostname;
   if (hostname === undefined || isLoopback(hostname) || !isLoopback(listen.hostname)) return;
   to.push(
     `${name}.listen is ${formatHostPort(listen)}, which only this machine can reach, while ` +
-      `raft.peer tells others to use ${told}`,
+      `others are told to use ${told}`,
   );
 }
 

@@ -12,6 +12,7 @@ import {
   choice,
   integer,
   listenAddress,
+  optionalAddress,
   optionalInteger,
   optionalRange,
   peerList,
@@ -40,11 +41,14 @@ function section<Shape extends z.ZodRawShape>(shape: Shape) {
 }
 
 const node = section({
-  "id": integer({
+  "id": optionalInteger({
     min: 1,
     max: NODE_ID_MAX,
-    fallback: 1,
-    help: "This member's number, unique in the cluster and never given to another.",
+    example: 1,
+    absent: "given when joining, else 1",
+    help:
+      "This member's number, unique in the cluster and never given to another. Only raft.peer " +
+      "needs it: a node that joins is given one, and the data directory keeps it.",
   }),
   "data-dir": text({
     fallback: "./logboat-data",
@@ -56,6 +60,11 @@ const redis = section({
   "listen": listenAddress({
     fallback: "127.0.0.1:6379",
     help: "Where Redis clients connect.",
+  }),
+  "advertise": optionalAddress({
+    example: "10.0.0.1:6379",
+    absent: "as in raft.peer, else `redis.listen`",
+    help: "Where clients are told to find this node, when it is not where it listens.",
   }),
   "password": text({
     fallback: "",
@@ -145,7 +154,12 @@ const redis = section({
 const raft = section({
   "listen": listenAddress({
     fallback: "127.0.0.1:7379",
-    help: "Where the other members connect. Not used in a cluster of one.",
+    help: "Where the other members connect.",
+  }),
+  "advertise": optionalAddress({
+    example: "10.0.0.1:7379",
+    absent: "as in raft.peer, else `raft.listen`",
+    help: "Where the other members are told to find this node, when it is not where it listens.",
   }),
   "timing": choice({
     values: ["edge", "lan"],
@@ -157,6 +171,7 @@ const raft = section({
     min: 50,
     max: 600_000,
     example: [3000, 6000],
+    absent: "by `raft.timing`",
     help: "Overrides the preset: an election starts after a random time in this range without a " +
       "leader.",
   }),
@@ -164,6 +179,7 @@ const raft = section({
     min: 5,
     max: 60_000,
     example: 500,
+    absent: "by `raft.timing`",
     help: "Overrides the preset: how often a leader that has nothing to say says so.",
   }),
   "secret": text({
@@ -212,6 +228,32 @@ const raft = section({
     max: 16 * GIB,
     fallback: 16 * MIB,
     help: "Applied entries kept in memory for followers that are a little behind.",
+  }),
+  "snapshot-rate-bytes": bytes({
+    min: 64 * KIB,
+    max: 16 * GIB,
+    fallback: 64 * MIB,
+    help: "What a leader sends of a snapshot to a member in a second, at most.",
+  }),
+  "join": optionalAddress({
+    example: "10.0.0.1:7379",
+    absent: "none",
+    help: "The Raft address of any member of a running cluster, for this node to join it at its " +
+      "first start; later starts do not need it.",
+  }),
+  "join-as": choice({
+    values: ["voter", "learner"],
+    fallback: "voter",
+    help: "What to become when joining. A voter votes as soon as it has caught up; a learner has " +
+      "all data and never votes.",
+  }),
+  "join-replaces": optionalInteger({
+    min: 1,
+    max: NODE_ID_MAX,
+    example: 3,
+    absent: "none",
+    help: "The voter that leaves the cluster when this node, joining, begins to vote: one whose " +
+      "disk or machine is lost.",
   }),
   "peer": peerList({ idMax: NODE_ID_MAX, peersMax: PEERS_MAX }),
 });

@@ -22,7 +22,8 @@ export const LOG_DIRECTORY_NAME = "log";
 export interface DataDirectoryOptions {
   readonly disk: Disk;
   readonly path: string;
-  readonly nodeId: NodeId;
+  /** Whose directory it must be; a function is only asked when the directory is made. */
+  readonly nodeId: NodeId | (() => NodeId);
   /**
    * 32 lower-case hexadecimal digits. A string must also be the cluster of a directory that
    * exists; a function is only asked when the directory is made.
@@ -171,7 +172,7 @@ function checkPlain(path: string, entry: DirectoryEntry, expected: "file" | "dir
 
 function checkOwner(options: DataDirectoryOptions, found: StoredIdentity): void {
   const { path, nodeId, clusterId } = options;
-  if (found.nodeId !== nodeId) {
+  if (typeof nodeId === "number" && found.nodeId !== nodeId) {
     throw new StorageError(
       "wrongNode",
       `Cannot open data directory ${path}: it belongs to node ${found.nodeId}, expected node ` +
@@ -203,7 +204,8 @@ async function newIdentity(options: DataDirectoryOptions): Promise<StoredIdentit
     );
   }
   const clusterId = typeof options.clusterId === "string" ? options.clusterId : options.clusterId();
-  return { clusterId, nodeId: options.nodeId, incarnation: 1, storageCreated: false };
+  const nodeId = typeof options.nodeId === "number" ? options.nodeId : options.nodeId();
+  return { clusterId, nodeId, incarnation: 1, storageCreated: false };
 }
 
 /** Replaces the file in one step: a crash leaves the old one or the new one. */

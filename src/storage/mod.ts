@@ -1,7 +1,12 @@
 /** The Raft log on disk: `LogSerializer`, segments, recovery, term and vote, the data directory. */
 
 export { isClusterId } from "./cluster_id.ts";
-export { DataDirectory, type DataDirectoryOptions, type Identity } from "./data_directory.ts";
+export {
+  DataDirectory,
+  type DataDirectoryOptions,
+  type Identity,
+  readIdentity,
+} from "./data_directory.ts";
 export { CorruptionError, StorageError, type StorageErrorKind } from "./errors.ts";
 export { type IntegrityReport, LogSerializer } from "./log_serializer.ts";
 export type { StorageOptions } from "./options.ts";

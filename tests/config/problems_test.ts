@@ -4,6 +4,8 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "../supp
 import { SETTING_KEYS } from "../../src/config/mod.ts";
 import { loaded, problemList, problems, type Sources } from "./support.ts";
 
+const JOIN = ["--raft-join", "10.0.0.1:7379"];
+
 /** Each case gives exactly one problem with exactly this text. */
 const CASES: readonly { name: string; sources: Sources; message: string }[] = [
   {
@@ -209,6 +211,54 @@ const CASES: readonly { name: string; sources: Sources; message: string }[] = [
     message:
       "Cannot use --raft-inflight-bytes-max: found raft.append-bytes-max 1 MiB, expected at most raft.inflight-bytes-max, 512 KiB",
   },
+  {
+    name: "a node that joins and has its members configured",
+    sources: { args: ["--raft-join", "10.0.0.1:1", "--raft-peer", "1=a:1,a:2"] },
+    message:
+      "Cannot use --raft-join: found both raft.join and raft.peer, expected one of them: a " +
+      "node that joins is told who the members are",
+  },
+  {
+    name: "joining without an address for the members",
+    sources: { args: [...JOIN, "--raft-listen", "0.0.0.0:7379", "--raft-secret", "s"] },
+    message: "Cannot use --raft-listen: found raft.listen 0.0.0.0:7379 and no raft.advertise, " +
+      "expected an address that others can connect to in raft.advertise, to join a cluster",
+  },
+  {
+    name: "joining without an address for clients",
+    sources: { args: [...JOIN, "--redis-listen", "127.0.0.1:0"] },
+    message: "Cannot use --redis-listen: found redis.listen 127.0.0.1:0 and no redis.advertise, " +
+      "expected an address that others can connect to in redis.advertise, to join a cluster",
+  },
+  {
+    name: "joining through itself",
+    sources: { args: ["--raft-join", "127.0.0.1:7379"] },
+    message: "Cannot use --raft-join: found 127.0.0.1:7379, which is this node, expected the " +
+      "address of another member",
+  },
+  {
+    name: "a learner that replaces a voter",
+    sources: { args: [...JOIN, "--raft-join-as", "learner", "--raft-join-replaces", "2"] },
+    message: 'Cannot use --raft-join-replaces: found 2 and raft.join-as "learner", expected a ' +
+      "voter to replace one",
+  },
+  {
+    name: "a node that replaces itself",
+    sources: { args: [...JOIN, "--node-id", "2", "--raft-join-replaces", "2"] },
+    message: "Cannot use --raft-join-replaces: found 2, which is node.id too, expected this node " +
+      "to have an id that no member ever had: leave node.id out",
+  },
+  {
+    name: "an advertised address that others cannot connect to",
+    sources: { args: ["--raft-advertise", "0.0.0.0:7379"] },
+    message: 'Cannot use --raft-advertise: found "0.0.0.0:7379", expected an address that others ' +
+      "can connect to, neither port 0 nor all interfaces",
+  },
+  {
+    name: "an advertised address that is not the member's",
+    sources: { args: ["--raft-peer", "1=a:1,a:2", "--redis-advertise", "b:2"] },
+    message: "Cannot use --redis-advertise: found b:2, expected a:2, as raft.peer says, or nothing",
+  },
 ];
 
 for (const { name, sources, message } of CASES) {
@@ -259,6 +309,17 @@ Deno.test("a listener that others can reach is fine with a secret, a file or an 
   loaded({ args: ["--admin-listen", "0.0.0.0:1", "--admin-token", "x"] });
   const open = loaded({ args: ["--redis-listen", "0.0.0.0:1", "--redis-protected-mode", "false"] });
   assertMatch(open.warnings.join(), /Anyone who can reach the Redis listener/);
+});
+
+Deno.test("an advertised address makes up for a listener on all interfaces", () => {
+  const secrets = ["--raft-secret", "s", "--redis-password", "p"];
+  const listen = ["--raft-listen", "0.0.0.0:7379", "--redis-listen", "0.0.0.0:6379", ...secrets];
+  const advertise = ["--raft-advertise", "10.0.0.4:7379", "--redis-advertise", "10.0.0.4:6379"];
+  const { settings, warnings } = loaded({ args: [...JOIN, ...listen, ...advertise] });
+  assertEquals([settings.raft.advertise, settings.raft.joinAs], ["10.0.0.4:7379", "voter"]);
+  assertEquals(warnings, []);
+  assertMatch(loaded({ args: listen }).warnings.join(), /no other node can join this one/);
+  assertMatch(loaded({ args: ["--raft-join-replaces", "2"] }).warnings.join(), /without raft.join/);
 });
 
 Deno.test("what is allowed but odd is said", () => {

@@ -51,7 +51,7 @@ Deno.test("a flag goes before a variable, a variable before the file, the file b
   const file = "[node]\nid = 2\n";
   const env = { LOGBOAT_NODE_ID: "3" };
   const args = ["--node-id=4"];
-  assertEquals(loaded({}).settings.node.id, 1);
+  assertEquals(loaded({}).settings.node.id, undefined);
   assertEquals(loaded({ file }).settings.node.id, 2);
   assertEquals(loaded({ file, env }).settings.node.id, 3);
   assertEquals(loaded({ file, env, args }).settings.node.id, 4);

@@ -165,7 +165,7 @@ class Serving {
       onSynced: (seconds) => this.#metrics.logSynced(seconds),
       onFatal: (error) => this.#node?.diskFailed(error),
     });
-    this.#node = new RaftNode({
+    this.#node = await RaftNode.open({
       ...nodeLimitsOf(settings),
       clusterId,
       id: nodeId,
@@ -213,7 +213,7 @@ class Serving {
     const server = this.#server!;
     const app = adminApp({
       view: () => this.#view(node),
-      actions: node,
+      actions: node.operations,
       listenerStats: () => listenerStatsOf(server),
       processStats: () => ({
         ...process.memory(),

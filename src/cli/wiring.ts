@@ -9,8 +9,9 @@ import {
   TcpRaftNetwork,
 } from "../network/mod.ts";
 import type { Logger } from "../base/mod.ts";
-import type { Member, RaftNodeOptions } from "../node/mod.ts";
+import type { RaftNodeOptions } from "../node/mod.ts";
 import type { Platform, Process } from "../platform/mod.ts";
+import { type Configuration, firstConfiguration } from "../raft/mod.ts";
 import type { RedisSettings } from "../server/mod.ts";
 import type { Identity } from "../storage/mod.ts";
 import type { Secrets } from "./settings_source.ts";
@@ -35,21 +36,21 @@ export function firstClusterId(process: Process, settings: Settings): string {
   ).join("");
 }
 
-/** Every member, this node included. */
-export function membersOf(settings: Settings): Member[] {
+/** The members of a first start, this node included. */
+export function bootstrapOf(settings: Settings): Configuration {
   const { node, raft, redis } = settings;
   if (raft.peers.length === 0) {
-    return [{
+    return firstConfiguration([{
       id: NodeId(node.id ?? 1),
       raftAddress: formatHostPort(raft.listen),
       redisAddress: formatHostPort(redis.listen),
-    }];
+    }]);
   }
-  return raft.peers.map((peer) => ({
+  return firstConfiguration(raft.peers.map((peer) => ({
     id: NodeId(peer.id),
     raftAddress: peer.raft,
     redisAddress: peer.redis,
-  }));
+  })));
 }
 
 export interface NetworkParts {
@@ -93,7 +94,8 @@ export function nodeLimitsOf(
   settings: Settings,
 ): Pick<
   RaftNodeOptions,
-  | "members"
+  | "bootstrap"
+  | "snapshotLogBytes"
   | "electionTimeoutMs"
   | "heartbeatMs"
   | "raftLimits"
@@ -105,7 +107,8 @@ export function nodeLimitsOf(
   const { raft, redis, storage } = settings;
   const repeatMs = Math.max(REPEAT_MS_MIN, raft.heartbeatMs * REPEAT_HEARTBEATS);
   return {
-    members: membersOf(settings),
+    bootstrap: bootstrapOf(settings),
+    snapshotLogBytes: Infinity,
     electionTimeoutMs: raft.electionTimeoutMs,
     heartbeatMs: raft.heartbeatMs,
     transferTimeoutMs: raft.transferTimeoutMs,

@@ -4,7 +4,7 @@
  */
 
 import { assert, LogIndex } from "../base/mod.ts";
-import { commandOf, type LogEntry } from "../raft/mod.ts";
+import type { LogEntry } from "../raft/mod.ts";
 
 export interface ApplySource {
   readonly commitIndex: LogIndex;
@@ -23,8 +23,8 @@ export interface ApplySource {
 }
 
 export interface ApplyTarget {
-  /** One committed command, in order and without gaps. */
-  applyCommand(payload: Uint8Array, index: LogIndex): void;
+  /** One committed entry, in order and without gaps. */
+  apply(entry: LogEntry): void;
   /** The slice is over. */
   onApplied(index: LogIndex): void;
   /** More is committed than this slice has applied: call `advance` again in a later turn. */
@@ -42,17 +42,33 @@ export class Applier {
   readonly #source: ApplySource;
   readonly #target: ApplyTarget;
   readonly #nowMs: () => number;
-  #appliedIndex: LogIndex = LogIndex(0);
+  #appliedIndex: LogIndex;
   #reading = false;
+  /** Rises when another machine takes over: what was read for the last one is of no use. */
+  #generation = 0;
 
-  constructor(source: ApplySource, target: ApplyTarget, nowMs: () => number) {
+  /** `appliedIndex`: where the machine is. */
+  constructor(
+    source: ApplySource,
+    target: ApplyTarget,
+    nowMs: () => number,
+    appliedIndex: LogIndex,
+  ) {
     this.#source = source;
     this.#target = target;
     this.#nowMs = nowMs;
+    this.#appliedIndex = appliedIndex;
   }
 
   get appliedIndex(): LogIndex {
     return this.#appliedIndex;
+  }
+
+  /** The machine is another one now, which has applied up to `appliedIndex`. */
+  restartAt(appliedIndex: LogIndex): void {
+    this.#generation++;
+    this.#reading = false;
+    this.#appliedIndex = appliedIndex;
   }
 
   /** Applies what is committed, as far as the time of one slice reaches. */
@@ -79,12 +95,11 @@ export class Applier {
   #apply(entries: readonly LogEntry[], endMs: number): void {
     for (let i = 0; i < entries.length; i++) {
       const entry = entries[i];
-      const expected = this.#appliedIndex + 1;
-      assert(
-        entry.index === expected,
-        `Cannot apply entry: found index ${entry.index}, expected ${expected}`,
-      );
-      if (entry.kind === "command") this.#target.applyCommand(commandOf(entry), entry.index);
+      if (entry.index !== this.#appliedIndex + 1) {
+        const expected = this.#appliedIndex + 1;
+        assert(false, `Cannot apply entry: found index ${entry.index}, expected ${expected}`);
+      }
+      this.#target.apply(entry);
       this.#appliedIndex = entry.index;
       if ((i & 15) === 15 && this.#nowMs() >= endMs) return;
     }
@@ -92,14 +107,18 @@ export class Applier {
 
   #read(first: LogIndex, last: LogIndex): void {
     this.#reading = true;
+    const generation = this.#generation;
     this.#source.entriesOnDisk(first, last, READ_BYTES_MAX).then(
       (entries) => {
+        if (generation !== this.#generation) return;
         this.#reading = false;
         this.#apply(entries, Infinity);
         this.#target.onApplied(this.#appliedIndex);
         this.#target.onMoreToApply();
       },
-      (error) => this.#target.onReadFailed(error),
+      (error) => {
+        if (generation === this.#generation) this.#target.onReadFailed(error);
+      },
     );
   }
 }

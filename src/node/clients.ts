@@ -3,7 +3,7 @@
  * round, and the limit on unfinished work.
  */
 
-import { type Machine, type Request, RequestKeeper, TIME_BEHIND } from "../machine/mod.ts";
+import { type Request, RequestKeeper, TIME_BEHIND } from "../machine/mod.ts";
 import type { Clock } from "../platform/mod.ts";
 import type { Batch } from "./batch.ts";
 import type { Lane } from "./gateway.ts";
@@ -11,10 +11,11 @@ import { type BatchFill, type LaneHost, LaneQueue } from "./lane.ts";
 import type { Outcome, ReadOperation, WriteOperation } from "./operation.ts";
 import type { Proposals } from "./proposals.ts";
 import type { Reads } from "./reads.ts";
+import type { Replica } from "./replica.ts";
 
 export interface ClientsOptions {
   readonly clock: Clock;
-  readonly machine: Machine;
+  readonly replica: Replica;
   readonly proposals: Proposals;
   readonly reads: Reads;
   /** Asks for a turn of the node after the input of this one. */
@@ -91,7 +92,8 @@ export class Clients implements LaneHost {
 
   /** A read that meets a deadline which the log's time has not reached waits for a mark in the log. */
   runQuery(operation: ReadOperation): Outcome | undefined {
-    const { machine, proposals, schedule } = this.#options;
+    const { replica, proposals, schedule } = this.#options;
+    const { machine } = replica;
     const { query } = operation;
     const atMs = operation.readableAtMs ?? 0;
     const reply = query.kind === "one"

@@ -3,13 +3,14 @@
  * no room, gives leadership up while a sync does not end, and says when the process must end.
  */
 
-import type { Logger } from "../base/mod.ts";
+import type { Logger, NodeId } from "../base/mod.ts";
 import type { Clock } from "../platform/mod.ts";
 import type { Raft } from "../raft/mod.ts";
 import { StorageError } from "../storage/mod.ts";
 import { DiskHealth, type DiskHealthLimits } from "./disk_health.ts";
 
 export interface DiskGuardOptions {
+  readonly id: NodeId;
   readonly raft: Raft;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -35,8 +36,12 @@ export class DiskGuard {
     this.#health = new DiskHealth(options.limits);
   }
 
-  get isFull(): boolean {
-    return this.#health.isFull;
+  /** With a full disk and nobody else to lead, a write could only wait in vain. */
+  get whyNoWrites(): string | undefined {
+    if (!this.#health.isFull) return undefined;
+    const { id, raft } = this.#options;
+    const alone = raft.leaderId === undefined || raft.leaderId === id;
+    return alone ? "the disk is full; free some space, the node goes on by itself" : undefined;
   }
 
   /** What keeps the disk from taking writes, for people. */

@@ -5,17 +5,9 @@
  */
 
 import type { Batch } from "./batch.ts";
-
-export interface DueKey {
-  readonly db: number;
-  readonly key: string;
-}
-
-export interface RemovalHost {
-  /** Keys whose deadline has passed by the leader's clock, at most `limit`. */
-  dueKeys(limit: number): readonly DueKey[];
-  joinRemoval(due: DueKey): Batch;
-}
+import type { LeaderClock } from "./leader_clock.ts";
+import type { Proposals } from "./proposals.ts";
+import type { Replica } from "./replica.ts";
 
 /** Keys removed by one proposal. */
 const REMOVALS_MAX = 200;
@@ -23,19 +15,24 @@ const REMOVALS_MAX = 200;
 const INTERVAL_MS = 100;
 
 export class ExpiryRemoval {
-  readonly #host: RemovalHost;
+  readonly #replica: Replica;
+  readonly #leaderClock: LeaderClock;
+  readonly #proposals: Proposals;
   #nextMs = 0;
   #proposed: Batch | undefined;
 
-  constructor(host: RemovalHost) {
-    this.#host = host;
+  constructor(replica: Replica, leaderClock: LeaderClock, proposals: Proposals) {
+    this.#replica = replica;
+    this.#leaderClock = leaderClock;
+    this.#proposals = proposals;
   }
 
   /** Called at each tick of a leader. */
   tick(nowMs: number): void {
     if (nowMs < this.#nextMs || this.#proposed?.finished === false) return;
-    const due = this.#host.dueKeys(REMOVALS_MAX);
-    for (const key of due) this.#proposed = this.#host.joinRemoval(key);
+    const { keyspace } = this.#replica.machine;
+    const due = keyspace.dueKeys(this.#leaderClock.read(), REMOVALS_MAX);
+    for (const { db, key } of due) this.#proposed = this.#proposals.joinRemoval(db, key);
     this.#nextMs = due.length === REMOVALS_MAX ? nowMs : nowMs + INTERVAL_MS;
   }
 }

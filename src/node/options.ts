@@ -3,21 +3,12 @@
 import type { Logger, NodeId } from "../base/mod.ts";
 import type { RaftNetwork } from "../network/mod.ts";
 import type { Clock } from "../platform/mod.ts";
-import type { RaftLimits } from "../raft/mod.ts";
+import type { Configuration, RaftLimits } from "../raft/mod.ts";
 import type { RaftStorage } from "../storage/mod.ts";
 import type { DiskHealthLimits } from "./disk_health.ts";
 import type { NodeObserver } from "./observer.ts";
 import type { ProposalLimits } from "./proposals.ts";
 import type { ReadLimits } from "./reads.ts";
-
-/** A member as every node's settings name it. */
-export interface Member {
-  readonly id: NodeId;
-  /** `host:port` of its peer listener. */
-  readonly raftAddress: string;
-  /** `host:port` of its Redis listener, for clients that ask where the others are. */
-  readonly redisAddress: string;
-}
 
 /** Why a node cannot go on; the process ends with an exit code of its own for each kind. */
 export interface FatalReason {
@@ -30,8 +21,11 @@ export interface RaftNodeOptions {
   readonly clusterId: string;
   readonly id: NodeId;
   readonly incarnation: number;
-  /** Every member, this one included. */
-  readonly members: readonly Member[];
+  /**
+   * The members of a first start, this one included; none on a node that joins. Later starts go by
+   * what the log and its snapshots say.
+   */
+  readonly bootstrap: Configuration;
   readonly electionTimeoutMs: { readonly min: number; readonly max: number };
   readonly heartbeatMs: number;
   readonly raftLimits: RaftLimits;
@@ -40,6 +34,8 @@ export interface RaftNodeOptions {
   readonly diskLimits: DiskHealthLimits;
   /** How long handing leadership over may take. */
   readonly transferTimeoutMs: number;
+  /** A snapshot is taken when so many bytes of log were applied since the last one. */
+  readonly snapshotLogBytes: number;
   readonly storage: RaftStorage;
   readonly network: RaftNetwork;
   readonly clock: Clock;

@@ -4,32 +4,36 @@
  * writes of a turn share one entry and the reads of a turn share one round.
  */
 
-import { type LogIndex, NodeId } from "../base/mod.ts";
-import { Machine } from "../machine/mod.ts";
+import type { LogIndex, NodeId } from "../base/mod.ts";
+import type { AppliedBatch, BatchHeader, Machine } from "../machine/mod.ts";
 import type { RefusalCode } from "../network/mod.ts";
 import type { Timer } from "../platform/mod.ts";
 import {
+  type Configuration,
   isDriverMessage,
   type PeerMessage,
   Raft,
   type RaftMessage,
   type Ready,
+  votersOf,
 } from "../raft/mod.ts";
-import type { TransferOutcome } from "./actions.ts";
-import { Applier, type ApplySource, type ApplyTarget } from "./applier.ts";
-import type { Batch } from "./batch.ts";
 import { Clients } from "./clients.ts";
+import { type Counters, newCounters } from "./counters.ts";
 import { DiskGuard } from "./disk_guard.ts";
-import { type DueKey, ExpiryRemoval, type RemovalHost } from "./expiry_removal.ts";
+import { ExpiryRemoval } from "./expiry_removal.ts";
 import type { Gateway, Lane, NodeView } from "./gateway.ts";
 import { LeaderClock } from "./leader_clock.ts";
 import { LeaderRoute } from "./leader_route.ts";
 import { LeaderWatch } from "./leader_watch.ts";
+import { type NodeStart, recoverStart } from "./node_start.ts";
+import { Operations } from "./operations.ts";
 import type { FatalReason, RaftNodeOptions } from "./options.ts";
 import { type PersistHandler, PersistQueue } from "./persist_queue.ts";
 import { Proposals } from "./proposals.ts";
 import { Reads } from "./reads.ts";
 import { ReplacementWatch } from "./replacement_watch.ts";
+import { Replica, type ReplicaHandler } from "./replica.ts";
+import { SnapshotTaker } from "./snapshot_taker.ts";
 import { describeNode } from "./view.ts";
 
 /** Timers are no finer than this. */
@@ -37,15 +41,17 @@ const TICK_MS_MIN = 2;
 /** What the node itself watches (time-outs, the disk, deadlines) needs no finer pace. */
 const TICK_MS_MAX = 50;
 
-export class RaftNode implements Gateway, PersistHandler, ApplySource, ApplyTarget, RemovalHost {
+export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
   readonly options: RaftNodeOptions;
   readonly raft: Raft;
-  readonly machine: Machine = new Machine();
+  readonly replica: Replica;
+  readonly snapshots: SnapshotTaker;
+  readonly operations: Operations = new Operations(this);
+  readonly counters: Counters = newCounters();
   readonly #route: LeaderRoute;
   readonly #proposals: Proposals;
   readonly #reads: Reads;
   readonly #persist: PersistQueue;
-  readonly #applier: Applier;
   readonly #disk: DiskGuard;
   readonly #leaderWatch: LeaderWatch;
   readonly #replacement: ReplacementWatch;
@@ -60,7 +66,12 @@ export class RaftNode implements Gateway, PersistHandler, ApplySource, ApplyTarg
   #running = false;
   #failed = false;
 
-  constructor(options: RaftNodeOptions) {
+  /** Brings the machine to where the newest snapshot is; the log follows when the node runs. */
+  static async open(options: RaftNodeOptions): Promise<RaftNode> {
+    return new RaftNode(options, await recoverStart(options));
+  }
+
+  private constructor(options: RaftNodeOptions, start: NodeStart) {
     this.options = options;
     const { clock, storage } = options;
     this.#startedAtMs = clock.nowMs();
@@ -68,7 +79,7 @@ export class RaftNode implements Gateway, PersistHandler, ApplySource, ApplyTarg
     this.#leaderClock = new LeaderClock(() => clock.wallMs());
     this.raft = new Raft({
       id: options.id,
-      voters: options.members.map((member) => member.id),
+      voters: votersOf(start.configurations[start.configurations.length - 1].configuration),
       hardState: storage.recovered.hardState,
       last: storage.recovered.last,
       termRuns: storage.recovered.termRuns,
@@ -78,6 +89,7 @@ export class RaftNode implements Gateway, PersistHandler, ApplySource, ApplyTarg
       seed: options.seed,
       nowMs: clock.nowMs(),
     });
+    this.replica = new Replica({ raft: this.raft, storage, clock, start: start.replica }, this);
     const nowMs = () => clock.nowMs();
     const origin = { origin: options.id, incarnation: options.incarnation };
     this.#route = new LeaderRoute({
@@ -91,30 +103,40 @@ export class RaftNode implements Gateway, PersistHandler, ApplySource, ApplyTarg
     this.#reads = new Reads(this.#route, options.incarnation, options.readLimits, options.observer);
     this.#clients = new Clients({
       clock,
-      machine: this.machine,
+      replica: this.replica,
       proposals: this.#proposals,
       reads: this.#reads,
-      schedule: () => this.#schedule(),
-      refusesWrites: () => this.#whyNoWrites(),
+      schedule: () => this.schedule(),
+      refusesWrites: () => this.#disk.whyNoWrites,
     });
     this.#persist = new PersistQueue(storage, this, nowMs);
-    this.#applier = new Applier(this, this, nowMs);
+    this.snapshots = new SnapshotTaker({
+      replica: this.replica,
+      storage,
+      clock,
+      logger: options.logger,
+      logBytes: options.snapshotLogBytes,
+      counters: this.counters,
+      isOlderInUse: () => this.operations.usesOlderSnapshot,
+      onDiskFailed: (error) => this.diskFailed(error),
+    });
     this.#disk = new DiskGuard({
+      id: options.id,
       raft: this.raft,
       clock,
       logger: options.logger,
       limits: options.diskLimits,
       transferMs: options.electionTimeoutMs.min,
       isRunning: () => this.#running,
-      schedule: () => this.#schedule(),
+      schedule: () => this.schedule(),
       onHung: (busyMs) => {
         const text = `a sync of the log has not ended for ${Math.round(busyMs)} ms`;
         this.#fail({ kind: "diskHung", text });
       },
     });
     this.#leaderWatch = new LeaderWatch(this.raft, options.logger, options.observer);
-    this.#removal = new ExpiryRemoval(this);
-    this.#replacement = new ReplacementWatch(options.members.length);
+    this.#removal = new ExpiryRemoval(this.replica, this.#leaderClock, this.#proposals);
+    this.#replacement = new ReplacementWatch(() => this.configuration.members.length);
   }
 
   // ——— Life ———
@@ -137,26 +159,34 @@ export class RaftNode implements Gateway, PersistHandler, ApplySource, ApplyTarg
    */
   async stop(graceMs: number): Promise<void> {
     const endMs = this.options.clock.nowMs() + graceMs;
-    if (this.raft.role === "leader" && this.#hasConnectedPeer()) {
-      await this.transferLeadership(undefined);
+    if (this.raft.role === "leader" && this.hasConnectedPeer()) {
+      await this.operations.transferLeadership(undefined);
     }
-    while (this.#unanswered > 0 && this.options.clock.nowMs() < endMs) await this.#pause(5);
+    while (this.#unanswered > 0 && this.options.clock.nowMs() < endMs) await this.pause(5);
     this.#running = false;
     this.#timer?.cancel();
     await this.options.network.close();
+    await this.snapshots.stop();
     await this.options.storage.close();
   }
 
-  #hasConnectedPeer(): boolean {
-    const { members, id, network } = this.options;
-    return members.some((member) => member.id !== id && network.isConnected(member.id));
+  /** The members, the newest word of the log on them. */
+  get configuration(): Configuration {
+    return this.replica.configuration;
+  }
+
+  hasConnectedPeer(): boolean {
+    const { id, network } = this.options;
+    return this.configuration.members.some((member) =>
+      member.id !== id && network.isConnected(member.id)
+    );
   }
 
   get #unanswered(): number {
     return this.#proposals.operations + this.#reads.pending;
   }
 
-  #pause(delayMs: number): Promise<void> {
+  pause(delayMs: number): Promise<void> {
     return new Promise((resolve) => this.options.clock.setTimer(delayMs, resolve));
   }
 
@@ -176,7 +206,7 @@ export class RaftNode implements Gateway, PersistHandler, ApplySource, ApplyTarg
   // ——— The turn ———
 
   /** A turn after the input of this one: what clients send at the same time goes together. */
-  #schedule(): void {
+  schedule(): void {
     if (this.#turnScheduled) return;
     this.#turnScheduled = true;
     this.options.clock.setImmediate(() => {
@@ -215,10 +245,10 @@ export class RaftNode implements Gateway, PersistHandler, ApplySource, ApplyTarg
     if (this.#leaderWatch.check()) {
       // What was sent to another leader may be lost.
       this.#proposals.resend(this.options.clock.nowMs());
-      this.#schedule();
+      this.schedule();
     }
-    this.#applier.advance();
-    if (this.raft.hasReady()) this.#schedule();
+    this.replica.advance();
+    if (this.raft.hasReady()) this.schedule();
   }
 
   #handleReady(ready: Ready): void {
@@ -231,7 +261,7 @@ export class RaftNode implements Gateway, PersistHandler, ApplySource, ApplyTarg
       const clockMs = read.clockMs > 0 ? read.clockMs : this.#leaderClock.read();
       this.#reads.confirmed(read.readId, read.index, clockMs, nowMs);
     }
-    this.#schedule();
+    this.schedule();
   }
 
   #send(message: RaftMessage): void {
@@ -258,7 +288,7 @@ export class RaftNode implements Gateway, PersistHandler, ApplySource, ApplyTarg
     this.options.storage.read(fetch.first, fetch.last, fetch.bytesMax).then(
       (entries) => {
         this.raft.step({ kind: "fetched", peer: fetch.peer, first: fetch.first, entries });
-        this.#schedule();
+        this.schedule();
       },
       (error) => this.onReadFailed(error),
     );
@@ -278,7 +308,7 @@ export class RaftNode implements Gateway, PersistHandler, ApplySource, ApplyTarg
     this.options.logger.info("peer connected", { peer });
     this.#replacement.accepted(peer);
     if (peer === this.raft.leaderId) this.#proposals.resend(this.options.clock.nowMs());
-    this.#schedule();
+    this.schedule();
   }
 
   #onPeerClosed(peer: NodeId): void {
@@ -286,7 +316,7 @@ export class RaftNode implements Gateway, PersistHandler, ApplySource, ApplyTarg
     this.options.logger.info("peer closed its connection", { peer });
     this.#tellTime();
     this.raft.step({ kind: "peerClosed", peer });
-    this.#schedule();
+    this.schedule();
   }
 
   #onRefused(peer: NodeId, refusal: RefusalCode, text: string): void {
@@ -322,57 +352,41 @@ export class RaftNode implements Gateway, PersistHandler, ApplySource, ApplyTarg
     this.#timer = clock.setTimer(Math.min(this.#tickMs, dueMs), () => this.#tick());
   }
 
-  dueKeys(limit: number): readonly DueKey[] {
-    return this.machine.keyspace.dueKeys(this.#leaderClock.read(), limit);
-  }
-
-  joinRemoval({ db, key }: DueKey): Batch {
-    return this.#proposals.joinRemoval(db, key);
-  }
-
   // ——— Applying ———
 
+  /** Another object after a snapshot has been installed. */
+  get machine(): Machine {
+    return this.replica.machine;
+  }
+
   get appliedIndex(): LogIndex {
-    return this.#applier.appliedIndex;
+    return this.replica.appliedIndex;
   }
 
-  get commitIndex(): LogIndex {
-    return this.raft.commitIndex;
+  observerOf(header: BatchHeader) {
+    return this.#proposals.observerOf(header);
   }
 
-  get firstInMemory(): LogIndex {
-    return this.raft.firstInMemory;
-  }
-
-  entriesInMemory(first: LogIndex, last: LogIndex, bytesMax: number) {
-    return this.raft.entries(first, last, bytesMax);
-  }
-
-  entriesOnDisk(first: LogIndex, last: LogIndex, bytesMax: number) {
-    return this.options.storage.read(first, last, bytesMax);
-  }
-
-  applyCommand(payload: Uint8Array, index: LogIndex): void {
-    const header = this.machine.apply(payload, index, this.#observerOf);
+  onBatch(batch: AppliedBatch): void {
     this.#leaderClock.observe(this.machine.clockMs);
-    if (header.admission !== "repeated") {
-      const early = header.admission === "early";
-      this.#proposals.applied(header, early, this.options.clock.nowMs());
-    }
+    if (batch.admission === "repeated") return;
+    this.#proposals.applied(batch, batch.admission === "early", this.options.clock.nowMs());
   }
 
-  readonly #observerOf = (header: Parameters<Proposals["observerOf"]>[0]) =>
-    this.#proposals.observerOf(header);
+  onConfiguration(): void {}
+
+  onPassed(): void {}
 
   onApplied(index: LogIndex): void {
     this.raft.step({ kind: "applied", index });
     this.#reads.applied();
     this.#clients.relieve();
-    if (this.#proposals.operations > 0) this.#schedule();
+    this.snapshots.maybeStart();
+    if (this.#proposals.operations > 0) this.schedule();
   }
 
   onMoreToApply(): void {
-    this.#schedule();
+    this.schedule();
   }
 
   onReadFailed(error: unknown): void {
@@ -393,32 +407,13 @@ export class RaftNode implements Gateway, PersistHandler, ApplySource, ApplyTarg
     this.#clients.onRelief(callback);
   }
 
-  /** With a full disk and nobody else to lead, a write could only wait in vain. */
-  #whyNoWrites(): string | undefined {
-    if (!this.#disk.isFull) return undefined;
-    const { leaderId } = this.raft;
-    const alone = leaderId === undefined || leaderId === this.options.id;
-    return alone ? "the disk is full; free some space, the node goes on by itself" : undefined;
-  }
-
   // ——— Operators ———
 
-  async transferLeadership(to: number | undefined): Promise<TransferOutcome> {
-    const { raft, options } = this;
-    if (raft.role !== "leader") {
-      return { kind: "refused", reason: "this node does not lead; ask the leader" };
-    }
-    const target = to === undefined ? undefined : NodeId(to);
-    const result = raft.step({ kind: "transfer", to: target });
-    if (result.kind === "refused") return { kind: "refused", reason: result.reason };
-    this.#schedule();
-    const endMs = options.clock.nowMs() + options.transferTimeoutMs;
-    while (options.clock.nowMs() < endMs && this.#hasConnectedPeer()) {
-      const { leaderId } = raft;
-      if (leaderId !== undefined && leaderId !== options.id) return { kind: "done", leaderId };
-      await this.#pause(5);
-    }
-    return { kind: "refused", reason: "no other member took over; this node leads on" };
+  /** Resolves when everything is applied that was committed before; false when no leader says what. */
+  readBarrier(): Promise<boolean> {
+    return new Promise((resolve) => {
+      if (this.#reads.joinBarrier(resolve)) this.schedule();
+    });
   }
 
   view(): NodeView {

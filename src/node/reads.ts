@@ -10,6 +10,8 @@ import type { ReadOperation } from "./operation.ts";
 /** Reads that share an index. */
 interface ReadGroup {
   readonly operations: ReadOperation[];
+  /** Called with whether the index was confirmed and reached in time. */
+  readonly barriers: ((reached: boolean) => void)[];
   readonly openedAtMs: number;
   askedAtMs: number;
   /** Known once the leader has confirmed. */
@@ -66,16 +68,26 @@ export class Reads {
 
   /** Adds a read; true when a turn should follow, false when what it waits for will bring one. */
   join(operation: ReadOperation): boolean {
-    this.#next ??= {
+    this.#open().operations.push(operation);
+    this.#pending++;
+    return this.#asked.size < GROUPS_ASKED_MAX;
+  }
+
+  /** Like `join`, for who wants to know when a read would see all that was committed before now. */
+  joinBarrier(barrier: (reached: boolean) => void): boolean {
+    this.#open().barriers.push(barrier);
+    return this.#asked.size < GROUPS_ASKED_MAX;
+  }
+
+  #open(): ReadGroup {
+    return this.#next ??= {
       operations: [],
+      barriers: [],
       openedAtMs: this.#route.nowMs(),
       askedAtMs: 0,
       index: 0,
       clockMs: 0,
     };
-    this.#next.operations.push(operation);
-    this.#pending++;
-    return this.#asked.size < GROUPS_ASKED_MAX;
   }
 
   /** Asks for the reads that have come; called once a turn. */
@@ -108,7 +120,14 @@ export class Reads {
   #askAgain(group: ReadGroup): void {
     if (this.#next === undefined) this.#next = group;
     // The older group's time counts: the newer reads may only fail a little early.
-    else this.#next = { ...group, operations: [...group.operations, ...this.#next.operations] };
+    else {
+      const { operations, barriers } = this.#next;
+      this.#next = {
+        ...group,
+        operations: [...group.operations, ...operations],
+        barriers: [...group.barriers, ...barriers],
+      };
+    }
   }
 
   /** The machine has moved on. */
@@ -127,6 +146,7 @@ export class Reads {
       operation.readableAtMs = group.clockMs;
       operation.lane.drain();
     }
+    for (const barrier of group.barriers) barrier(true);
   }
 
   /** Asks again for what has no answer, and gives up on what has waited too long. */
@@ -156,5 +176,6 @@ export class Reads {
       operation.outcome ??= { kind: "failure", failure: NO_ANSWER };
       operation.lane.drain();
     }
+    for (const barrier of group.barriers) barrier(false);
   }
 }

@@ -8,19 +8,19 @@ import type { NodeId } from "../base/mod.ts";
 import type { RefusalCode } from "../network/mod.ts";
 
 export class ReplacementWatch {
-  readonly #needed: number;
+  readonly #members: () => number;
   readonly #refusers = new Set<NodeId>();
 
-  /** `members` counts this node too. */
-  constructor(members: number) {
-    this.#needed = Math.min(2, members - 1);
+  /** `members` counts this node too, as of now. */
+  constructor(members: () => number) {
+    this.#members = members;
   }
 
   /** Notes that `peer` refused this node; true when it is certain that it was replaced. */
   isReplaced(peer: NodeId, code: RefusalCode): boolean {
     if (code !== "olderIncarnation" && code !== "duplicateNode") return false;
     this.#refusers.add(peer);
-    return this.#refusers.size >= this.#needed;
+    return this.#refusers.size >= Math.min(2, this.#members() - 1);
   }
 
   /** `peer` takes this node for a member: what it said before no longer holds. */

@@ -1,6 +1,7 @@
 /** A moment's picture of the node, gathered from its parts. */
 
-import type { DatabaseView, MemberView, NodeCounters, NodeView } from "./gateway.ts";
+import { isJoint } from "../raft/mod.ts";
+import type { DatabaseView, MemberView, NodeView } from "./gateway.ts";
 import type { RaftNode } from "./raft_node.ts";
 
 /** What only the node itself knows. */
@@ -43,33 +44,17 @@ export function describeNode(node: RaftNode, facts: ViewFacts): NodeView {
     clockMs: machine.clockMs,
     network: network.stats(),
     configurationIndex: 0,
-    changingMembers: false,
-    featureLevel: 1,
+    changingMembers: isJoint(node.configuration),
+    featureLevel: node.configuration.featureLevel,
     snapshotIndex: storage.snapshots.newest?.last.index ?? 0,
     snapshotBytes: storage.snapshots.newest?.bytes ?? 0,
-    snapshotting: false,
+    snapshotting: node.snapshots.isTaking,
     quarantined: undefined,
     recovering: false,
     damagedEntries: 0,
-    counters: NO_COUNTERS,
+    counters: { ...node.counters },
   };
 }
-
-/** Nothing that is counted can happen yet. */
-const NO_COUNTERS: NodeCounters = {
-  snapshotsTaken: 0,
-  snapshotsFailed: 0,
-  snapshotsInstalled: 0,
-  snapshotBytesSent: 0,
-  snapshotBytesReceived: 0,
-  memberChanges: 0,
-  transfers: 0,
-  leaseReads: 0,
-  localReads: 0,
-  entriesRepaired: 0,
-  stateHashesCompared: 0,
-  stateHashesDiffering: 0,
-};
 
 function whyNotReady(node: RaftNode, facts: ViewFacts): string | undefined {
   if (facts.diskTrouble !== undefined) return facts.diskTrouble;
@@ -86,14 +71,14 @@ function describeMembers(node: RaftNode): MemberView[] {
   const { raft, options } = node;
   const progress = new Map(raft.progress().map((peer) => [peer.peer, peer]));
   const nowMs = options.clock.nowMs();
-  return options.members.map((member) => {
+  return node.configuration.members.map((member) => {
     const self = member.id === options.id;
     const peer = raft.role === "leader" ? progress.get(member.id) : undefined;
     return {
       id: member.id,
       raftAddress: member.raftAddress,
       redisAddress: member.redisAddress,
-      standing: "voter",
+      standing: member.standing,
       connected: self || options.network.isConnected(member.id),
       matchIndex: peer?.matchIndex,
       lastContactMs: self || peer === undefined ? undefined : nowMs - peer.lastContactMs,

@@ -58,6 +58,11 @@ export function commandOf(entry: LogEntry): Uint8Array {
   return entry.record.subarray(RECORD_HEADER_BYTES);
 }
 
+/** The checksum of an entry's payload, as its record has it. */
+export function payloadChecksumOf(entry: LogEntry): number {
+  return getU32(entry.record, 4);
+}
+
 /** A buffer for `sealEntry`: room for the header, then a copy of `payload`. */
 export function recordWithPayload(payload: Uint8Array): Uint8Array<ArrayBuffer> {
   const record = new Uint8Array(RECORD_HEADER_BYTES + payload.length);

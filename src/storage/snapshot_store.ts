@@ -230,7 +230,9 @@ export class SnapshotStore {
       if (error instanceof StorageError) await this.#removeFiles(manifest.last);
       throw error;
     }
+    // One of a peer may have overtaken one that this node was still writing.
     this.#manifests.push(manifest);
+    this.#manifests.sort((a, b) => a.last.index - b.last.index);
     await this.#prune();
   }
 

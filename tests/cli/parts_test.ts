@@ -8,7 +8,7 @@ import { EXIT_CODES } from "../../src/cli/exit_codes.ts";
 import { failureOf } from "../../src/cli/failure.ts";
 import { LoopDelaySampler } from "../../src/cli/loop_delay.ts";
 import { redisCliTip } from "../../src/cli/redis_cli_tip.ts";
-import { firstClusterId, membersOf, nodeLimitsOf } from "../../src/cli/wiring.ts";
+import { bootstrapOf, firstClusterId, nodeLimitsOf } from "../../src/cli/wiring.ts";
 import type { Clock, Platform, Process } from "../../src/platform/mod.ts";
 import { PlatformError } from "../../src/platform/mod.ts";
 import { denoPlatform } from "../../src/platform/deno/mod.ts";
@@ -37,12 +37,13 @@ Deno.test("members configured alike name their cluster alike; nodes alone each t
 });
 
 Deno.test("a cluster of one is its own member, at its listeners", () => {
-  const [member, ...others] = membersOf(settingsOf("--node-id", "7"));
+  const { members: [member, ...others] } = bootstrapOf(settingsOf("--node-id", "7"));
   assertEquals(others, []);
   assertEquals({ ...member }, {
     id: member.id,
     raftAddress: "127.0.0.1:7379",
     redisAddress: "127.0.0.1:6379",
+    standing: "voter",
   });
   assertEquals(Number(member.id), 7);
 });

@@ -3,7 +3,7 @@ import { ReplacementWatch } from "../../src/node/replacement_watch.ts";
 import { assertEquals } from "../support/assert.ts";
 
 Deno.test("one peer's word does not end a node of three, two peers' words do", () => {
-  const watch = new ReplacementWatch(3);
+  const watch = new ReplacementWatch(() => 3);
   assertEquals(watch.isReplaced(NodeId(2), "duplicateNode"), false);
   assertEquals(watch.isReplaced(NodeId(2), "olderIncarnation"), false);
   assertEquals(watch.isReplaced(NodeId(3), "wrongSecret"), false);
@@ -11,9 +11,9 @@ Deno.test("one peer's word does not end a node of three, two peers' words do", (
 });
 
 Deno.test("a peer that links up takes its word back; in a cluster of two it is enough", () => {
-  const watch = new ReplacementWatch(3);
+  const watch = new ReplacementWatch(() => 3);
   watch.isReplaced(NodeId(2), "duplicateNode");
   watch.accepted(NodeId(2));
   assertEquals(watch.isReplaced(NodeId(3), "duplicateNode"), false);
-  assertEquals(new ReplacementWatch(2).isReplaced(NodeId(2), "duplicateNode"), true);
+  assertEquals(new ReplacementWatch(() => 2).isReplaced(NodeId(2), "duplicateNode"), true);
 });

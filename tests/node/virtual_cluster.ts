@@ -10,6 +10,7 @@ import {
   type ReplyTarget,
   silentObserver,
 } from "../../src/node/mod.ts";
+import { firstConfiguration } from "../../src/raft/mod.ts";
 import { DataDirectory, RaftStorage } from "../../src/storage/mod.ts";
 import { RespError, SimpleString } from "../../src/resp/mod.ts";
 import { MemoryDisk } from "../support/memory_disk.ts";
@@ -95,28 +96,29 @@ export class VirtualCluster {
       onFatal: (error) => holder.node?.diskFailed(error),
     });
     const network = new MemoryRaftNetwork(this.hub, id, this.ids);
-    holder.node = this.#makeNode(id, directory.identity.incarnation, storage, network);
+    holder.node = await this.#makeNode(id, directory.identity.incarnation, storage, network);
     const live = { node: holder.node, network, storage };
     this.live.set(id, live);
     await live.node.start();
     return live;
   }
 
-  #makeNode(
+  async #makeNode(
     id: NodeId,
     incarnation: number,
     storage: RaftStorage,
     network: MemoryRaftNetwork,
-  ): RaftNode {
-    return new RaftNode({
+  ): Promise<RaftNode> {
+    return await RaftNode.open({
       clusterId: CLUSTER,
       id,
       incarnation,
-      members: this.ids.map((member) => ({
+      bootstrap: firstConfiguration(this.ids.map((member) => ({
         id: member,
         raftAddress: `127.0.0.1:${7000 + member}`,
         redisAddress: `127.0.0.1:${6000 + member}`,
-      })),
+      }))),
+      snapshotLogBytes: Infinity,
       ...this.#timing,
       raftLimits: {
         appendBytesMax: 1 << 16,

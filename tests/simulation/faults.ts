@@ -312,7 +312,7 @@ export class Faults {
       const day = 86_400_000;
       clocks.get(prng.pick(ids))!.jumpWall(prng.pick([-day, day, -1000, 1000, -5000, 5000]));
     },
-    transfer: () => void this.#world.leader?.node.transferLeadership(undefined),
+    transfer: () => void this.#world.leader?.node.operations.transferLeadership(undefined),
   };
 }
 

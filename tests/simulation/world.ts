@@ -5,6 +5,7 @@
 
 import { NodeId, Prng, silentLogger } from "../../src/base/mod.ts";
 import { RaftNode, silentObserver } from "../../src/node/mod.ts";
+import { firstConfiguration } from "../../src/raft/mod.ts";
 import { DataDirectory, RaftStorage } from "../../src/storage/mod.ts";
 import { MemoryDisk } from "../support/memory_disk.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
@@ -162,7 +163,7 @@ export class World {
     this.guard(() => shadow.checkRecovered(last.index, hardState.term, hardState.votedFor));
     const network = new SimulatedNetwork(this.hub, id, clock);
     const { incarnation } = directory.identity;
-    const node = holder.node = this.#makeNode(id, incarnation, storage, network, clock);
+    const node = holder.node = await this.#makeNode(id, incarnation, storage, network, clock);
     const live: LiveNode = { id, node, network, clock, clients: [] };
     this.live.set(id, live);
     memory.fault = (operation) => this.#diskFault(id, operation);
@@ -179,24 +180,25 @@ export class World {
     return syncMs === 0 ? undefined : { kind: "hang" as const, until: this.clock.pause(syncMs) };
   }
 
-  #makeNode(
+  async #makeNode(
     id: NodeId,
     incarnation: number,
     storage: RaftStorage,
     network: SimulatedNetwork,
     clock: NodeClock,
-  ): RaftNode {
+  ): Promise<RaftNode> {
     const { plan } = this;
     const timing = TIMINGS[plan.timing];
-    const node = new RaftNode({
+    const node = await RaftNode.open({
       clusterId: CLUSTER,
       id,
       incarnation,
-      members: this.ids.map((member) => ({
+      bootstrap: firstConfiguration(this.ids.map((member) => ({
         id: member,
         raftAddress: `127.0.0.1:${7000 + member}`,
         redisAddress: `127.0.0.1:${6000 + member}`,
-      })),
+      }))),
+      snapshotLogBytes: Infinity,
       ...timing,
       raftLimits: {
         appendBytesMax: plan.appendBytesMax,

@@ -1,0 +1,35 @@
+/** Makes a machine from the chunks of a snapshot, a little at a time between other work. */
+
+import { SnapshotLoader } from "../machine/mod.ts";
+import type { Clock } from "../platform/mod.ts";
+import { decodeConfiguration, type EntryId } from "../raft/mod.ts";
+import { LogIndex, Term } from "../base/mod.ts";
+import type { ReplicaState } from "./replica.ts";
+
+/** Bytes between two looks at the clock. */
+const PIECE_BYTES = 1 << 14;
+/** Others have their turn after this time. */
+const SLICE_MS = 4;
+
+/**
+ * Reads `chunks` to their end. Throws `RdbError` when they are no whole snapshot of this release,
+ * and what reading the chunks throws.
+ */
+export async function loadMachine(
+  chunks: AsyncIterable<Uint8Array>,
+  clock: Clock,
+): Promise<ReplicaState> {
+  const loader = new SnapshotLoader();
+  let endMs = clock.nowMs() + SLICE_MS;
+  for await (const chunk of chunks) {
+    for (let at = 0; at < chunk.length; at += PIECE_BYTES) {
+      loader.push(chunk.subarray(at, at + PIECE_BYTES));
+      if (clock.nowMs() < endMs) continue;
+      await new Promise<void>((resolve) => clock.setImmediate(resolve));
+      endMs = clock.nowMs() + SLICE_MS;
+    }
+  }
+  const { machine, header } = loader.finish();
+  const last: EntryId = { term: Term(header.last.term), index: LogIndex(header.last.index) };
+  return { machine, last, configuration: decodeConfiguration(header.configuration) };
+}

@@ -1,0 +1,83 @@
+/** What a node begins with: the machine of its newest snapshot, and the members that it knows. */
+
+import type { Logger, LogIndex } from "../base/mod.ts";
+import { Machine } from "../machine/mod.ts";
+import type { Clock } from "../platform/mod.ts";
+import {
+  type Configuration,
+  decodeConfiguration,
+  encodeConfiguration,
+  ENTRY_ID_ZERO,
+} from "../raft/mod.ts";
+import type { RaftStorage } from "../storage/mod.ts";
+import { loadMachine } from "./machine_loader.ts";
+import type { ReplicaState } from "./replica.ts";
+
+/** A configuration and the entry that it came with. */
+export interface KnownConfiguration {
+  readonly index: LogIndex;
+  readonly configuration: Configuration;
+}
+
+export interface NodeStart {
+  readonly replica: ReplicaState;
+  /** By rising index; the first is the one before the log. */
+  readonly configurations: readonly KnownConfiguration[];
+}
+
+export interface NodeStartOptions {
+  readonly storage: RaftStorage;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly bootstrap: Configuration;
+}
+
+/**
+ * Loads the newest snapshot, if there is one. The configuration of the first start is kept on disk:
+ * from then on the log says who the members are, whatever the settings say.
+ */
+export async function recoverStart(options: NodeStartOptions): Promise<NodeStart> {
+  const { storage, clock, logger } = options;
+  const { recovered } = storage;
+  const first = await firstConfigurationOf(options);
+  const startMs = clock.nowMs();
+  const replica = recovered.snapshot === undefined
+    ? { machine: new Machine(), last: ENTRY_ID_ZERO, configuration: first }
+    : await loadMachine(storage.snapshots.readAll(recovered.snapshot), clock);
+  if (recovered.snapshot !== undefined) {
+    const { index } = replica.last;
+    logger.info("loaded a snapshot", { index, loadMs: Math.round(clock.nowMs() - startMs) });
+  }
+  const base = { index: replica.last.index, configuration: replica.configuration };
+  const later = recovered.configurations
+    .filter(({ index }) => index > base.index)
+    .map(({ index, payload }) => ({ index, configuration: decodeConfiguration(payload) }));
+  const configurations = [base, ...later];
+  const newest = configurations[configurations.length - 1].configuration;
+  if (!isSameMembers(newest, options.bootstrap)) {
+    logger.info("the members are those that the log names, not those of the settings", {
+      members: newest.members.map(({ id }) => id).join(",") || "none yet",
+    });
+  }
+  return { replica, configurations };
+}
+
+async function firstConfigurationOf(
+  { storage, bootstrap }: NodeStartOptions,
+): Promise<Configuration> {
+  const saved = storage.recovered.bootstrap;
+  if (saved !== undefined) return decodeConfiguration(saved);
+  await storage.saveBootstrap(encodeConfiguration(bootstrap));
+  return bootstrap;
+}
+
+function isSameMembers(known: Configuration, settings: Configuration): boolean {
+  // A node that joined has no members in its settings.
+  if (settings.members.length === 0) return true;
+  return known.members.length === settings.members.length &&
+    known.members.every((member, at) => {
+      const other = settings.members[at];
+      return member.id === other.id && member.raftAddress === other.raftAddress &&
+        member.redisAddress === other.redisAddress;
+    });
+}

@@ -1,0 +1,192 @@
+/**
+ * Takes this node's snapshots (architecture D8): walks the machine in slices while entries are
+ * applied, writes beside the finished snapshots, and gives up the log that two snapshots cover. The
+ * part behind the older of the two stays: followers that are a little behind find their entries
+ * there, and so does this node should the newer snapshot turn out to be damaged.
+ *
+ * One at a time. A disk without room costs the attempt, not the older snapshots.
+ */
+
+import type { Logger } from "../base/mod.ts";
+import type { SnapshotWalk } from "../machine/mod.ts";
+import { type Clock, PlatformError } from "../platform/mod.ts";
+import { encodeConfiguration } from "../raft/mod.ts";
+import {
+  type RaftStorage,
+  type SnapshotManifest,
+  type SnapshotWriter,
+  StorageError,
+} from "../storage/mod.ts";
+import type { Counters } from "./counters.ts";
+import type { Replica } from "./replica.ts";
+
+export interface SnapshotTakerOptions {
+  readonly replica: Replica;
+  readonly storage: RaftStorage;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly counters: Counters;
+  /** A snapshot is due when so many bytes of log were applied since the last one. */
+  readonly logBytes: number;
+  /** Whether somebody reads an older snapshot than the newest: a third would remove it. */
+  readonly isOlderInUse: () => boolean;
+  /** A write or sync of a snapshot failed: what the disk holds is not certain. */
+  readonly onDiskFailed: (error: unknown) => void;
+}
+
+/** Walking pauses after this time, so that clients and heartbeats have their turn. */
+const SLICE_MS = 2;
+const PIECE_BYTES = 1 << 16;
+/** After a failed attempt the next one waits so long. */
+const RETRY_MS = 30_000;
+/** A snapshot in use puts the next one off until the log is so many times as long as usual. */
+const PUT_OFF_MAX = 4;
+
+export type TakenSnapshot =
+  | { readonly kind: "done"; readonly manifest: SnapshotManifest }
+  | { readonly kind: "refused"; readonly text: string };
+
+export class SnapshotTaker {
+  readonly #options: SnapshotTakerOptions;
+  /** `bytesApplied` of the replica at the last snapshot, or at the start. */
+  #bytesBefore: number;
+  #retryAtMs = -Infinity;
+  #failed = false;
+  #taking: Promise<TakenSnapshot> | undefined;
+  #walk: SnapshotWalk | undefined;
+  #stopped = false;
+
+  constructor(options: SnapshotTakerOptions) {
+    this.#options = options;
+    this.#bytesBefore = options.replica.bytesApplied;
+  }
+
+  /** Whether one is being taken. */
+  get isTaking(): boolean {
+    return this.#taking !== undefined;
+  }
+
+  /** Starts a snapshot when one is due; called after entries were applied. */
+  maybeStart(): void {
+    const { replica, logBytes, clock, isOlderInUse } = this.#options;
+    const bytes = replica.bytesApplied - this.#bytesBefore;
+    if (bytes < logBytes || this.#taking !== undefined) return;
+    if (clock.nowMs() < this.#retryAtMs) return;
+    if (bytes < logBytes * PUT_OFF_MAX && isOlderInUse()) return;
+    if (this.#isNew) void this.take();
+  }
+
+  /** Takes one of what is applied now, or answers with the one that has exactly that. */
+  async take(): Promise<TakenSnapshot> {
+    while (this.#taking !== undefined) await this.#taking;
+    const { replica, storage } = this.#options;
+    if (this.#stopped) return refused("the node is stopping");
+    if (replica.configuration.members.length === 0) {
+      return refused("this node does not know yet who the members are; try again when it does");
+    }
+    const { newest } = storage.snapshots;
+    if (!this.#isNew) {
+      return newest === undefined
+        ? refused("nothing has been written yet")
+        : { kind: "done", manifest: newest };
+    }
+    this.#taking = this.#take();
+    try {
+      return await this.#taking;
+    } finally {
+      this.#taking = undefined;
+    }
+  }
+
+  /** A snapshot of a peer took the machine's place: what is being taken is of no use. */
+  replaced(): void {
+    this.#bytesBefore = this.#options.replica.bytesApplied;
+    this.#walk = undefined;
+  }
+
+  /** Ends what is under way; the unfinished file is removed at the next start. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#taking;
+  }
+
+  get #isNew(): boolean {
+    const { replica, storage } = this.#options;
+    return replica.appliedIndex > (storage.snapshots.newest?.last.index ?? 0) &&
+      replica.configuration.members.length > 0;
+  }
+
+  async #take(): Promise<TakenSnapshot> {
+    const { replica, storage, clock, logger, counters } = this.#options;
+    const last = replica.applied;
+    const configuration = encodeConfiguration(replica.configuration);
+    const bytesBefore = replica.bytesApplied;
+    const startMs = clock.nowMs();
+    const walk = replica.machine.beginSnapshot({ last, configuration });
+    this.#walk = walk;
+    let writer: SnapshotWriter | undefined;
+    try {
+      writer = await storage.snapshots.create(last, configuration);
+      if (!await this.#write(walk, writer)) {
+        await writer.abandon();
+        return refused("the node took over a newer snapshot, or is stopping");
+      }
+      const manifest = await writer.finish();
+      this.#bytesBefore = bytesBefore;
+      const seconds = (clock.nowMs() - startMs) / 1000;
+      counters.snapshotsTaken++;
+      logger.info("took a snapshot", { index: last.index, bytes: manifest.bytes, seconds });
+      this.#failed = false;
+      return { kind: "done", manifest };
+    } catch (error) {
+      return this.#abandoned(error);
+    } finally {
+      walk.abandon();
+      this.#walk = undefined;
+    }
+  }
+
+  /** False when the walk lost its point before its end. */
+  async #write(walk: SnapshotWalk, writer: SnapshotWriter): Promise<boolean> {
+    const { clock } = this.#options;
+    let ended = false;
+    while (!ended) {
+      if (this.#stopped || this.#walk !== walk) return false;
+      const endMs = clock.nowMs() + SLICE_MS;
+      const pieces: Uint8Array[] = [];
+      do {
+        const piece = walk.next(PIECE_BYTES);
+        ended = piece === undefined;
+        if (piece !== undefined) pieces.push(piece);
+      } while (!ended && clock.nowMs() < endMs);
+      for (const piece of pieces) await writer.write(piece);
+      await new Promise<void>((resolve) => clock.setImmediate(resolve));
+    }
+    return true;
+  }
+
+  #abandoned(error: unknown): TakenSnapshot {
+    const { clock, logger, counters, onDiskFailed } = this.#options;
+    const text = error instanceof Error ? error.message : String(error);
+    if (error instanceof PlatformError) {
+      onDiskFailed(error);
+      return refused(text);
+    }
+    if (!(error instanceof StorageError)) throw error;
+    if (error.kind !== "full") return refused(text);
+    counters.snapshotsFailed++;
+    this.#retryAtMs = clock.nowMs() + RETRY_MS;
+    if (!this.#failed) {
+      logger.warn("abandoned a snapshot; the older one stays, and another is tried later", {
+        why: text,
+        retryMs: RETRY_MS,
+      });
+    }
+    this.#failed = true;
+    return refused(text);
+  }
+}
+
+function refused(text: string): TakenSnapshot {
+  return { kind: "refused", text };
+}

@@ -11,7 +11,7 @@ import {
 import type { Logger } from "../base/mod.ts";
 import type { RaftNodeOptions } from "../node/mod.ts";
 import type { Platform, Process } from "../platform/mod.ts";
-import { type Configuration, firstConfiguration } from "../raft/mod.ts";
+import { type Configuration, FEATURE_LEVEL, firstConfiguration } from "../raft/mod.ts";
 import type { RedisSettings } from "../server/mod.ts";
 import type { Identity } from "../storage/mod.ts";
 import type { Secrets } from "./settings_source.ts";
@@ -77,6 +77,7 @@ export function networkOf(parts: NetworkParts): RaftNetwork {
       id: identity.nodeId,
       incarnation: identity.incarnation,
       clusterId: identity.clusterId,
+      featureLevel: FEATURE_LEVEL,
     },
     listen: raft.listen,
     peers: raft.peers.map((peer) => ({ id: NodeId(peer.id), ...parseHostPort(peer.raft)! })),

@@ -25,6 +25,7 @@ import {
   encodeChallenge,
   encodeRefusal,
   type Hello,
+  type Identity,
   NONCE_BYTES,
 } from "./handshake_codec.ts";
 import type { LinkContext } from "./link_context.ts";
@@ -35,7 +36,7 @@ import type { Refusal } from "./refusal.ts";
 
 export interface AcceptedEvents {
   /** The handshake is done. `admission` is `known` or `replaced`. */
-  onUp(accepted: AcceptedConnection, peer: NodeId, admission: Admission): void;
+  onUp(accepted: AcceptedConnection, identity: Identity, admission: Admission): void;
   onMessage(message: PeerMessage): void;
   /** Once, unless ended from outside; `peer` is undefined before the handshake is done. */
   onDown(accepted: AcceptedConnection, peer: NodeId | undefined, kind: EndKind | "handshake"): void;
@@ -131,8 +132,8 @@ export class AcceptedConnection implements PeerConnectionOwner {
   #onHello(frame: Frame): void {
     const helloFields = frame.fields.buffer.slice(frame.fields.at, frame.fields.end);
     const hello = decodeHello(frame.fields);
-    const { self, directory } = this.#context;
-    const refusal = checkHello(hello, self, (nodeId) => directory.isMember(nodeId));
+    const { self } = this.#context;
+    const refusal = checkHello(hello, self);
     if (refusal !== undefined) return this.#refuse(hello, refusal);
     const challengeFields = encodeChallenge({
       ...self,
@@ -156,7 +157,7 @@ export class AcceptedConnection implements PeerConnectionOwner {
     this.#phase = { kind: "up", peer };
     this.link.establish({ pings: false, silentTicksMax: this.#silentTicksMax(hello) });
     for (const key of [`in:node ${peer}`, `refused:${peer}`]) this.#context.changeLog.clear(key);
-    this.#events.onUp(this, peer, admission);
+    this.#events.onUp(this, hello, admission);
   }
 
   /** In ticks of this node, for pings that come in the dialler's interval. */
@@ -180,11 +181,11 @@ export class AcceptedConnection implements PeerConnectionOwner {
     this.#events.onDown(this, undefined, "handshake");
   }
 
-  /** Ids of members have a line each; strangers, who can claim any id, share one a reason. */
+  /** Known ids have a line each; strangers, who can claim any id, share one a reason. */
   #report(hello: Hello, refusal: Refusal, what: string): void {
     this.#context.counters.handshakesRefused++;
-    const member = this.#context.directory.isMember(hello.nodeId);
-    const key = member ? `refused:${hello.nodeId}` : `refused:${refusal.code}`;
+    const known = this.#context.directory.isKnown(hello.nodeId);
+    const key = known ? `refused:${hello.nodeId}` : `refused:${refusal.code}`;
     this.#context.changeLog.warn(key, `${what}: ${refusal.text}`, { remote: this.link.remote });
   }
 

@@ -126,7 +126,8 @@ export class DialledConnection implements PeerConnectionOwner {
   #onChallenge(frame: Frame): void {
     const challengeFields = frame.fields.buffer.slice(frame.fields.at, frame.fields.end);
     const challenge = decodeChallenge(frame.fields);
-    const refusal = checkChallenge(challenge, this.#hello);
+    const refusal = checkChallenge(challenge, this.#hello) ??
+      this.#context.directory.refusalOf(challenge);
     if (refusal !== undefined) return this.#refuse(refusal, false);
     this.#phase = { kind: "welcome", challenge, challengeFields };
     this.link.sendFrame(FRAME_PROOF, this.#proof("dialler", challengeFields));

@@ -16,11 +16,7 @@ export const PROTOCOL_VERSION_MIN = 1;
 export const PROTOCOL_VERSION_MAX = 1;
 
 /** The acceptor's checks of a `hello`, before any proof: mistakes of configuration, mostly. */
-export function checkHello(
-  hello: Hello,
-  self: Identity,
-  isMember: (nodeId: number) => boolean,
-): Refusal | undefined {
+export function checkHello(hello: Hello, self: Identity): Refusal | undefined {
   const cannot = `Cannot accept node ${hello.nodeId}:`;
   if (hello.versionMin > PROTOCOL_VERSION_MAX || hello.versionMax < PROTOCOL_VERSION_MIN) {
     return {
@@ -54,9 +50,6 @@ export function checkHello(
       text: `${cannot} it looks for node ${hello.expectedId}, this is node ${self.nodeId}; ` +
         `check the addresses in its settings`,
     };
-  }
-  if (!isMember(hello.nodeId)) {
-    return { code: "unknownNode", text: `${cannot} found no such member in this node's settings` };
   }
   return undefined;
 }

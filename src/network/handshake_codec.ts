@@ -5,7 +5,16 @@
  * versions, so that nodes of different versions can tell their users why they do not talk.
  */
 
-import { assert, ByteReader, ByteWriter, DecodeError, NODE_ID_MAX } from "../base/mod.ts";
+import {
+  assert,
+  ByteReader,
+  ByteWriter,
+  DecodeError,
+  formatHostPort,
+  type HostPort,
+  NODE_ID_MAX,
+  parseHostPort,
+} from "../base/mod.ts";
 import { type Refusal, refusalCode, refusalNumber } from "./refusal.ts";
 
 export const NONCE_BYTES = 16;
@@ -30,6 +39,10 @@ export interface Identity {
   readonly clusterId: string;
   /** 16 bytes, random, another one in each process: tells apart two copies of a data directory. */
   readonly bootNonce: Uint8Array;
+  /** The highest feature level that its program supports: 0 to 65535. */
+  readonly featureLevel: number;
+  /** Where it wants to be dialled. */
+  readonly address: HostPort;
 }
 
 export interface Hello extends Identity {
@@ -125,6 +138,10 @@ function encodeIdentity(out: ByteWriter, identity: Identity): void {
   out.bytes(identity.bootNonce);
   out.u8(clusterId.length);
   out.bytes(clusterId);
+  out.u16(identity.featureLevel);
+  const address = UTF8.encode(formatHostPort(identity.address));
+  out.u16(address.length);
+  out.bytes(address);
 }
 
 function decodeIdentity(fields: ByteReader): Identity {
@@ -142,5 +159,16 @@ function decodeIdentity(fields: ByteReader): Identity {
     );
   }
   const clusterId = FROM_UTF8.decode(fields.bytes(clusterIdBytes));
-  return { nodeId, incarnation, bootNonce, clusterId };
+  const featureLevel = fields.u16();
+  const address = decodeAddress(fields.bytes(fields.u16()));
+  return { nodeId, incarnation, bootNonce, clusterId, featureLevel, address };
+}
+
+function decodeAddress(bytes: Uint8Array): HostPort {
+  const text = FROM_UTF8.decode(bytes);
+  const address = parseHostPort(text);
+  if (address === undefined || address.port === 0) {
+    throw new DecodeError(`Cannot read handshake: "${text}" is no address to dial`);
+  }
+  return address;
 }

@@ -21,6 +21,8 @@ export interface NetworkLimits {
   readonly redialDelayMaxMs: number;
   /** Connections in a handshake; above it the oldest is closed. */
   readonly handshakesMax: number;
+  /** Peers known by their handshake alone; more are refused. */
+  readonly learnedPeersMax: number;
 }
 
 export const DEFAULT_NETWORK_LIMITS: NetworkLimits = {
@@ -34,6 +36,7 @@ export const DEFAULT_NETWORK_LIMITS: NetworkLimits = {
   redialDelayMinMs: 20,
   redialDelayMaxMs: 1000,
   handshakesMax: 64,
+  learnedPeersMax: 64,
 };
 
 /** Fills in the defaults and checks how the limits relate. */

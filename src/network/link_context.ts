@@ -11,7 +11,8 @@ import type { PeerConnection } from "./peer_connection.ts";
 import type { PeerDirectory } from "./peer_directory.ts";
 
 export interface LinkContext {
-  readonly self: Identity & { readonly nodeId: NodeId };
+  /** Its address is known once the network listens. */
+  self: Identity & { readonly nodeId: NodeId };
   /** Empty means none: the proofs then say nothing. */
   readonly secret: Uint8Array;
   readonly limits: NetworkLimits;

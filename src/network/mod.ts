@@ -1,5 +1,6 @@
 /** How nodes reach each other: the `RaftNetwork` interface and its TCP implementation. */
 
+export * from "./join.ts";
 export { DEFAULT_NETWORK_LIMITS, type NetworkLimits } from "./limits.ts";
 export {
   isBulkKind,

@@ -1,20 +1,21 @@
 /**
  * This node's way to one peer: dials, redials with growing pauses, queues messages while it is up
- * and drops them while it is not.
+ * and drops them while it is not. A peer may be at the address that this node was given, or at the
+ * one that its process tells in its handshakes: after a failure it is the other's turn.
  */
 
-import type { NodeId } from "../base/mod.ts";
+import { formatHostPort, type HostPort, type NodeId } from "../base/mod.ts";
 import { PlatformError, type Timer } from "../platform/mod.ts";
 import type { PeerMessage } from "../raft/mod.ts";
 import { DialledConnection, type DialledEvents } from "./dialled_connection.ts";
 import type { LinkContext } from "./link_context.ts";
 import { isShort, messageFrameBytes, writeMessage } from "./message_codec.ts";
 import type { Admission } from "./peer_directory.ts";
-import type { PeerAddress } from "./raft_network.ts";
+import type { Identity } from "./handshake_codec.ts";
 import type { Refusal } from "./refusal.ts";
 
 export interface OutgoingEvents {
-  onUp(peer: NodeId, admission: Admission): void;
+  onUp(identity: Identity, admission: Admission): void;
   /** The peer's process closed the established link. */
   onPeerClosed(peer: NodeId): void;
   onRefused(peer: NodeId, refusal: Refusal): void;
@@ -34,7 +35,12 @@ type State =
 const FAILURES_MAX = 16;
 
 export class OutgoingLink {
-  #address: PeerAddress;
+  readonly peer: NodeId;
+  /** Where this node was told that the peer is; undefined when it was not. */
+  #given: HostPort | undefined;
+  /** Where the peer says that it is. */
+  #told: HostPort | undefined;
+  #triesTold = false;
   readonly #context: LinkContext;
   readonly #events: OutgoingEvents;
   #state: State = { kind: "noAddress" };
@@ -44,14 +50,19 @@ export class OutgoingLink {
   #urgent = false;
   #dirty = false;
 
-  constructor(address: PeerAddress, context: LinkContext, events: OutgoingEvents) {
-    this.#address = address;
+  constructor(peer: NodeId, context: LinkContext, events: OutgoingEvents) {
+    this.peer = peer;
     this.#context = context;
     this.#events = events;
   }
 
   get isUp(): boolean {
     return this.#state.kind === "up";
+  }
+
+  /** Where the peer is dialled now, or next. */
+  get address(): HostPort | undefined {
+    return this.#triesTold ? this.#told ?? this.#given : this.#given ?? this.#told;
   }
 
   /** Dials now unless a dial is under way or done. */
@@ -74,9 +85,15 @@ export class OutgoingLink {
     this.dialNow();
   }
 
-  /** The peer is to be found elsewhere. A connection that is up stays. */
-  move(address: PeerAddress): void {
-    this.#address = address;
+  /** The peer is to be found at `address`, as this node was told. A connection that is up stays. */
+  move(address: HostPort): void {
+    this.#given = address.port === 0 ? undefined : address;
+    this.#triesTold = false;
+  }
+
+  /** The peer is there, and says where it wants to be dialled. */
+  learn(address: HostPort): void {
+    this.#told = address;
     this.dialNow();
   }
 
@@ -118,26 +135,27 @@ export class OutgoingLink {
     if (this.#state.kind === "up") this.#state.dialled.link.flush();
   }
 
-  close(): void {
+  /** `retire` says that this process lives, `shutDown` does not. */
+  close(how: "retire" | "shutDown"): void {
     const state = this.#state;
     this.#state = { kind: "closed" };
     if (state.kind === "waiting") state.timer.cancel();
-    if (state.kind === "up" || state.kind === "handshaking") state.dialled.end("shutDown");
+    if (state.kind === "up" || state.kind === "handshaking") state.dialled.end(how);
   }
 
   #dial(): void {
-    if (this.#address.port === 0) {
+    const { address } = this;
+    if (address === undefined) {
       this.#state = { kind: "noAddress" };
       return;
     }
     this.#state = { kind: "connecting" };
     this.#urgent = false;
-    void this.#connect();
+    void this.#connect(address);
   }
 
-  async #connect(): Promise<void> {
+  async #connect({ hostname, port }: HostPort): Promise<void> {
     const { net, limits, lifetimes } = this.#context;
-    const { hostname, port } = this.#address;
     const attempt = {};
     lifetimes.add(attempt);
     try {
@@ -149,7 +167,7 @@ export class OutgoingLink {
       if (this.#state.kind !== "connecting") return connection.destroy();
       const dialled: DialledConnection = new DialledConnection(
         connection,
-        this.#address.id,
+        this.peer,
         this.#context,
         this.#eventsOf(() => dialled),
       );
@@ -167,28 +185,29 @@ export class OutgoingLink {
   #eventsOf(dialled: () => DialledConnection): DialledEvents {
     const isCurrent = () => "dialled" in this.#state && this.#state.dialled === dialled();
     return {
-      onUp: (admission) => {
-        if (isCurrent()) this.#onUp(dialled(), admission);
+      onUp: (admission, challenge) => {
+        if (isCurrent()) this.#onUp(dialled(), admission, challenge);
       },
       onDown: (kind, detail, refused) => {
         if (!isCurrent()) return;
         if (refused !== undefined) this.#failures = FAILURES_MAX;
         const peerClosed = this.#state.kind === "up" && kind === "peerClosed";
         this.#lost(detail);
-        if (refused?.received) this.#events.onRefused(this.#address.id, refused.refusal);
-        if (peerClosed) this.#events.onPeerClosed(this.#address.id);
+        if (refused?.received) this.#events.onRefused(this.peer, refused.refusal);
+        if (peerClosed) this.#events.onPeerClosed(this.peer);
       },
     };
   }
 
-  #onUp(dialled: DialledConnection, admission: Admission): void {
+  #onUp(dialled: DialledConnection, admission: Admission, identity: Identity): void {
     const { clock, counters, changeLog, logger } = this.#context;
     this.#state = { kind: "up", dialled, sinceMs: clock.nowMs() };
     if (this.#wasUp) counters.reconnects++;
     this.#wasUp = true;
-    changeLog.clear(`out:${this.#address.id}`);
-    logger.info(`Connected to node ${this.#address.id}`, { remote: dialled.link.remote });
-    this.#events.onUp(this.#address.id, admission);
+    this.#told = identity.address;
+    changeLog.clear(`out:${this.peer}`);
+    logger.info(`Connected to node ${this.peer}`, { remote: dialled.link.remote });
+    this.#events.onUp(identity, admission);
   }
 
   #lost(detail: string): void {
@@ -201,10 +220,11 @@ export class OutgoingLink {
   }
 
   #failed(detail: string): void {
-    const { hostname, id, port } = this.#address;
-    this.#context.changeLog.warn(`out:${id}`, `No link to node ${id}: ${detail}`, {
-      address: `${hostname}:${port}`,
+    const { address, peer } = this;
+    this.#context.changeLog.warn(`out:${peer}`, `No link to node ${peer}: ${detail}`, {
+      address: address === undefined ? "none" : formatHostPort(address),
     });
+    this.#triesTold = !this.#triesTold;
     const { redialDelayMinMs, redialDelayMaxMs } = this.#context.limits;
     if (this.#urgent) this.#failures = 0;
     const pauseMs = Math.min(redialDelayMaxMs, redialDelayMinMs * 2 ** this.#failures);

@@ -8,18 +8,23 @@ const CODES = [
   "ownId",
   "wrongCluster",
   "wrongTarget",
-  "unknownNode",
   "wrongSecret",
   "olderIncarnation",
   "duplicateNode",
+  "removed",
+  "featureLevel",
+  "tooManyPeers",
 ] as const;
 
 /**
  * - `version`: no protocol version in common. `purpose`: this kind of link is not served.
  * - `ownId`: the peer has the id of the node that refuses. `wrongCluster`: another cluster id.
- * - `wrongTarget`: the dialled address belongs to another node. `unknownNode`: not a member.
+ * - `wrongTarget`: the dialled address belongs to another node.
  * - `wrongSecret`: the proof does not match. `olderIncarnation`: a later start of that node is known.
  * - `duplicateNode`: another process with the same id and incarnation is known.
+ * - `removed`: the peer was a member and is none any more.
+ * - `featureLevel`: the peer's program is too old for what the cluster uses.
+ * - `tooManyPeers`: as many processes are connected that are no members.
  */
 export type RefusalCode = typeof CODES[number];
 

@@ -12,6 +12,14 @@ export class SoloRaftNetwork implements RaftNetwork {
     return Promise.resolve();
   }
 
+  setPeer(): void {}
+
+  removePeer(): void {}
+
+  setRemoved(): void {}
+
+  setFeatureLevel(): void {}
+
   send(_message: PeerMessage): boolean {
     return false;
   }

@@ -1,16 +1,17 @@
 /**
  * `RaftNetwork` over TCP. Each node dials every peer and sends its messages on that connection; on
  * the connections it accepts it only listens, answers the handshake and answers pings. So every
- * direction has one owner who redials, and there are no crossed connections to choose between.
+ * direction has one owner who redials, and there are no crossed connections to choose between. A node
+ * that dials without having been set as a peer is dialled back where it says.
  */
 
-import { assert, type Logger, type NodeId, Prng } from "../base/mod.ts";
+import { assert, formatHostPort, type HostPort, type Logger, NodeId, Prng } from "../base/mod.ts";
 import type { Clock, Connection, Listener, Net, Process, Timer } from "../platform/mod.ts";
 import type { PeerMessage } from "../raft/mod.ts";
 import { AcceptedConnection, type AcceptedEvents } from "./accepted_connection.ts";
 import { ChangeLog } from "./change_log.ts";
 import { NetworkCounters } from "./counters.ts";
-import { CLUSTER_ID_BYTES_MAX, NONCE_BYTES } from "./handshake_codec.ts";
+import { CLUSTER_ID_BYTES_MAX, type Identity, NONCE_BYTES } from "./handshake_codec.ts";
 import { Lifetimes } from "./lifetimes.ts";
 import { checkedLimits, type NetworkLimits } from "./limits.ts";
 import type { LinkContext } from "./link_context.ts";
@@ -34,9 +35,13 @@ export interface TcpRaftNetworkOptions {
     readonly incarnation: number;
     /** At most 64 bytes of UTF-8. */
     readonly clusterId: string;
+    /** The highest feature level that this program supports: 0 to 65535. */
+    readonly featureLevel: number;
   };
   /** Port 0 for any free one; see `listenPort`. */
   readonly listen: { readonly hostname: string; readonly port: number };
+  /** Where others are told to dial this node; absent: the address that it listens on. */
+  readonly advertise?: HostPort | undefined;
   /** The other members; an entry with this node's own id is passed over. */
   readonly peers: readonly PeerAddress[];
   /** Shared by the cluster; empty for none. */
@@ -62,6 +67,7 @@ export class TcpRaftNetwork implements RaftNetwork {
 
   constructor(platform: NetworkPlatform, options: TcpRaftNetworkOptions) {
     const { self } = options;
+    const limits = checkedLimits(options.limits);
     assert(
       new TextEncoder().encode(self.clusterId).length <= CLUSTER_ID_BYTES_MAX,
       `Cannot use cluster id "${self.clusterId}": want at most ${CLUSTER_ID_BYTES_MAX} bytes`,
@@ -74,20 +80,22 @@ export class TcpRaftNetwork implements RaftNetwork {
         incarnation: self.incarnation,
         clusterId: self.clusterId,
         bootNonce: platform.process.randomBytes(NONCE_BYTES),
+        featureLevel: self.featureLevel,
+        address: options.advertise ?? options.listen,
       },
       secret: options.secret,
-      limits: checkedLimits(options.limits),
+      limits,
       changeLog: new ChangeLog(platform.logger, platform.clock),
       prng: new Prng(options.seed),
       counters: new NetworkCounters(),
-      directory: new PeerDirectory(),
+      directory: new PeerDirectory(limits.learnedPeersMax),
       established: new Set(),
       lifetimes: new Lifetimes(),
     };
     this.#outgoingEvents = this.#makeOutgoingEvents();
     this.#acceptedEvents = this.#makeAcceptedEvents();
     for (const peer of options.peers) {
-      if (peer.id !== self.id) this.#addPeer(peer);
+      if (peer.id !== self.id) this.setPeer(peer);
     }
   }
 
@@ -107,17 +115,34 @@ export class TcpRaftNetwork implements RaftNetwork {
     });
     this.#listener = listener;
     if (this.#closed) return listener.close();
+    if (this.#options.advertise === undefined) {
+      const { hostname } = this.#options.listen;
+      this.#context.self = { ...this.#context.self, address: { hostname, port: listener.port } };
+    }
     this.#scheduleTick();
     for (const link of this.#outgoing.values()) link.dialNow();
   }
 
-  /** Adds a member, or says where a known one is to be found now. */
-  setPeer(address: PeerAddress): void {
-    assert(address.id !== this.#options.self.id, "Cannot add this node as its own peer");
-    const link = this.#outgoing.get(address.id);
-    if (link !== undefined) link.move(address);
-    else if (this.#listener !== undefined) this.#addPeer(address).dialNow();
-    else this.#addPeer(address);
+  setPeer({ id, hostname, port }: PeerAddress): void {
+    assert(id !== this.#options.self.id, "Cannot add this node as its own peer");
+    this.#context.directory.add(id);
+    const link = this.#linkTo(id);
+    link.move({ hostname, port });
+    if (this.#listener !== undefined && !this.#closed) link.dialNow();
+  }
+
+  removePeer(id: NodeId): void {
+    this.#context.directory.remove(id);
+    this.#leave(id);
+  }
+
+  setRemoved(ids: readonly NodeId[]): void {
+    this.#context.directory.setRemoved(ids);
+    for (const id of ids) this.#leave(id);
+  }
+
+  setFeatureLevel(level: number): void {
+    this.#context.directory.featureLevel = level;
   }
 
   send(message: PeerMessage): boolean {
@@ -146,7 +171,7 @@ export class TcpRaftNetwork implements RaftNetwork {
     this.#closed = true;
     this.#ticker?.cancel();
     this.#listener?.close();
-    for (const link of this.#outgoing.values()) link.close();
+    for (const link of this.#outgoing.values()) link.close("shutDown");
     for (const accepted of this.#handshaking) accepted.end("destroy");
     for (const accepted of this.#accepted.values()) accepted.end("shutDown");
     this.#handshaking.clear();
@@ -155,18 +180,27 @@ export class TcpRaftNetwork implements RaftNetwork {
     await this.#context.lifetimes.whenEmpty(this.#context.clock, LINGER_MS + 100);
   }
 
-  #addPeer(address: PeerAddress): OutgoingLink {
-    const link = new OutgoingLink(address, this.#context, this.#outgoingEvents);
-    this.#outgoing.set(address.id, link);
-    this.#context.directory.add(address.id);
+  /** The link to a peer, made now if it is new; it does not dial before it has an address. */
+  #linkTo(id: NodeId): OutgoingLink {
+    const known = this.#outgoing.get(id);
+    if (known !== undefined) return known;
+    const link = new OutgoingLink(id, this.#context, this.#outgoingEvents);
+    this.#outgoing.set(id, link);
     return link;
+  }
+
+  /** Ends what there is between this node and `id`; both live on. */
+  #leave(id: NodeId): void {
+    this.#outgoing.get(id)?.close("retire");
+    this.#outgoing.delete(id);
+    this.#accepted.get(id)?.end("retire");
+    this.#accepted.delete(id);
   }
 
   #makeOutgoingEvents(): OutgoingEvents {
     return {
-      onUp: (peer, admission) => {
-        this.#onAdmission(peer, admission, "dialled");
-        this.#context.directory.markPresent(peer);
+      onUp: (identity, admission) => {
+        const peer = this.#onAdmission(identity, admission, "dialled");
         if (!this.#closed) this.#handler?.onPeerUp(peer);
       },
       onPeerClosed: (peer) => this.#onProcessClosed(peer),
@@ -179,14 +213,13 @@ export class TcpRaftNetwork implements RaftNetwork {
 
   #makeAcceptedEvents(): AcceptedEvents {
     return {
-      onUp: (accepted, peer, admission) => {
+      onUp: (accepted, identity, admission) => {
         this.#handshaking.delete(accepted);
-        this.#onAdmission(peer, admission, "accepted");
+        const peer = this.#onAdmission(identity, admission, "accepted");
         // The peer dialled again: its earlier connection is dead, though nothing may have said so.
         this.#accepted.get(peer)?.end("retire");
         this.#accepted.set(peer, accepted);
-        this.#context.directory.markPresent(peer);
-        this.#outgoing.get(peer)?.dialNow();
+        this.#linkTo(peer).learn(identity.address);
       },
       onMessage: (message) => {
         if (!this.#closed) this.#handler?.onMessage(message);
@@ -194,8 +227,12 @@ export class TcpRaftNetwork implements RaftNetwork {
       onDown: (accepted, peer, kind) => {
         this.#handshaking.delete(accepted);
         if (peer === undefined) return;
-        if (this.#accepted.get(peer) === accepted) this.#accepted.delete(peer);
+        const current = this.#accepted.get(peer) === accepted;
         if (kind === "peerClosed") this.#onProcessClosed(peer);
+        if (!current) return;
+        this.#accepted.delete(peer);
+        // It dials again if it needs to.
+        if (this.#context.directory.forgetLearned(peer)) this.#leave(peer);
       },
     };
   }
@@ -214,12 +251,20 @@ export class TcpRaftNetwork implements RaftNetwork {
   }
 
   /** A newer process of `peer` has shown up: what is left of the older one's links is dropped. */
-  #onAdmission(peer: NodeId, admission: Admission, via: "dialled" | "accepted"): void {
-    if (admission.kind !== "replaced") return;
-    this.#accepted.get(peer)?.end("retire");
-    this.#accepted.delete(peer);
-    if (via === "accepted") this.#outgoing.get(peer)?.redial();
-    if (admission.wasPresent && !this.#closed) this.#handler?.onPeerClosed(peer);
+  #onAdmission(identity: Identity, admission: Admission, via: "dialled" | "accepted"): NodeId {
+    const peer = NodeId(identity.nodeId);
+    const { directory } = this.#context;
+    if (admission.kind === "replaced") {
+      this.#accepted.get(peer)?.end("retire");
+      this.#accepted.delete(peer);
+      if (via === "accepted") this.#outgoing.get(peer)?.redial();
+      if (admission.wasPresent && !this.#closed) this.#handler?.onPeerClosed(peer);
+    }
+    directory.markPresent(peer);
+    const { featureLevel, address } = identity;
+    const hello = { raftAddress: formatHostPort(address), featureLevel };
+    if (!this.#closed) this.#handler?.onPeerHello(peer, hello);
+    return peer;
   }
 
   #onProcessClosed(peer: NodeId): void {

@@ -146,9 +146,11 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
     this.#running = true;
     await this.options.network.start({
       onMessage: (message) => this.#onMessage(message),
+      onPeerHello: () => {},
       onPeerUp: (peer) => this.#onPeerUp(peer),
       onPeerClosed: (peer) => this.#onPeerClosed(peer),
       onRefused: (peer, refusal, text) => this.#onRefused(peer, refusal, text),
+      onJoin: () => Promise.resolve({ kind: "refused", text: "This node takes no new members" }),
     });
     this.#tick();
   }

@@ -3,7 +3,12 @@
 import { NodeId } from "../../src/base/mod.ts";
 import { isBulkKind, MESSAGE_KINDS, messageFrameBytes } from "../../src/network/mod.ts";
 import { type PeerMessage, RECORD_HEADER_BYTES } from "../../src/raft/mod.ts";
-import { assert, assertEquals, assertGreaterOrEqual } from "../support/assert.ts";
+import {
+  assert,
+  assertEquals,
+  assertGreaterOrEqual,
+  assertStringIncludes,
+} from "../support/assert.ts";
 import { appendOf, sampleMessages } from "./samples.ts";
 import {
   MemoryWorld,
@@ -175,4 +180,87 @@ contract("large and many messages arrive in order", async (world) => {
     message.kind === "appendEntries" ? message.entries[0].record.length - RECORD_HEADER_BYTES : -1
   );
   assertEquals(got, sizes);
+});
+
+contract("a process tells where it wants to be dialled, before it is up", async (world) => {
+  const one = await world.start({ id: 1 });
+  const two = await world.start({ id: 2, featureLevel: 3 });
+  await world.until("both are connected", () => meshed([one, two]));
+  const { hostname, port } = world.addressOf(two);
+  const { peer, raftAddress, featureLevel } = one.hellos[0];
+  assertEquals([peer, raftAddress, featureLevel], [2, `${hostname}:${port}`, 3]);
+  assertEquals(two.hellos[0].featureLevel, 1);
+});
+
+contract("a process that this node does not know is taken in and called back", async (world) => {
+  const one = await world.start({ id: 1, peers: [] });
+  const nine = await world.start({ id: 9, peers: [1] });
+  await world.until("both are connected", () => meshed([one, nine]));
+  assertEquals(one.hellos[0].peer, 9);
+  one.network.send(sampleMessages(ONE, nine.id)[0]);
+  nine.network.send(sampleMessages(nine.id, ONE)[1]);
+  one.network.flush();
+  nine.network.flush();
+  await world.until("both heard", () => one.messages.length + nine.messages.length === 2);
+  assertEquals([one.refusals, nine.refusals], [[], []]);
+  world.kill(nine);
+  await world.until("its death is reported", () => one.closed.length > 0);
+  assertEquals(one.closed, [9]);
+});
+
+contract("a peer that is set later is connected", async (world) => {
+  const one = await world.start({ id: 1, peers: [] });
+  const two = await world.start({ id: 2, peers: [] });
+  one.network.setPeer(world.addressOf(two));
+  await world.until("both are connected", () => meshed([one, two]));
+  one.network.setPeer(world.addressOf(two));
+  one.network.send(sampleMessages(ONE, TWO)[0]);
+  one.network.flush();
+  await world.until("a message arrived", () => two.messages.length === 1);
+  assertEquals([one.ups, one.closed], [[2], []]);
+});
+
+contract("a removed peer gets what was flushed, then is refused until it is set", async (world) => {
+  const [one, two] = await pair(world);
+  one.network.send(sampleMessages(ONE, TWO)[0]);
+  one.network.flush();
+  one.network.removePeer(TWO);
+  await world.until("node 2 is refused", () => two.refusals.length > 0);
+  assertEquals([two.refusals[0].peer, two.refusals[0].code], [1, "removed"]);
+  assertEquals(two.messages.length, 1);
+  assertEquals([one.network.isConnected(TWO), two.network.isConnected(ONE)], [false, false]);
+  assertEquals(one.network.send(sampleMessages(ONE, TWO)[0]), false);
+  assertEquals([one.closed, two.closed], [[], []]);
+  assertEquals([one.ups, two.ups], [[2], [1]]);
+  one.network.setPeer(world.addressOf(two));
+  await world.until("both are connected", () => meshed([one, two]));
+});
+
+contract("tombstones are refused, these and no others", async (world) => {
+  const nodes = await Promise.all([1, 2, 3].map((id) => world.start({ id })));
+  const [one, two, three] = nodes;
+  await world.until("all are connected", () => meshed(nodes));
+  one.network.setRemoved([TWO, NodeId(3)]);
+  await world.until("2 is refused", () => two.refusals.length > 0);
+  await world.until("3 is refused", () => three.refusals.length > 0);
+  one.network.setRemoved([TWO]);
+  three.network.setPeer(world.addressOf(one));
+  await world.until("1 and 3 are connected", () => meshed([one, three]));
+  assertEquals(two.network.isConnected(ONE), false);
+  assertEquals(two.refusals.at(-1)?.code, "removed");
+  assert(meshed([two, three]), "the other two did not part");
+  assertEquals(nodes.flatMap(({ closed }) => closed), []);
+});
+
+contract("a program that is too old for the cluster is told so", async (world) => {
+  const one = await world.start({ id: 1, featureLevel: 3 });
+  one.network.setFeatureLevel(2);
+  const two = await world.start({ id: 2, featureLevel: 1 });
+  await world.until("node 2 is refused", () => two.refusals.length > 0);
+  const [{ peer, code, text }] = two.refusals;
+  assertEquals([peer, code], [1, "featureLevel"]);
+  assertStringIncludes(text, "feature level 1");
+  assertEquals([one.ups, two.ups], [[], []]);
+  const three = await world.start({ id: 3, featureLevel: 2 });
+  await world.until("node 3 is connected", () => meshed([one, three]));
 });

@@ -69,6 +69,8 @@ export function helloFor(change: Partial<Parameters<typeof encodeHello>[0]> = {}
     incarnation: 1,
     clusterId: "test-cluster",
     bootNonce: new Uint8Array(16).fill(9),
+    featureLevel: 1,
+    address: { hostname: "10.0.0.66", port: 7379 },
     ...change,
   });
 }

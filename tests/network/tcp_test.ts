@@ -122,13 +122,20 @@ import { TcpRaftNetwork } from "${import.meta.resolve("../../src/network/mod.ts"
 import { denoPlatform } from "${import.meta.resolve("../../src/platform/deno/mod.ts")}";
 const peer = { id: NodeId(1), hostname: "127.0.0.1", port: Number(Deno.args[0]) };
 const network = new TcpRaftNetwork({ ...denoPlatform(), logger: silentLogger }, {
-  self: { id: NodeId(2), incarnation: 1, clusterId: "test-cluster" },
+  self: { id: NodeId(2), incarnation: 1, clusterId: "test-cluster", featureLevel: 1 },
   listen: { hostname: "127.0.0.1", port: 0 },
   peers: [peer],
   secret: new TextEncoder().encode("secret"),
   seed: 2,
 });
-await network.start({ onMessage() {}, onPeerUp() {}, onPeerClosed() {}, onRefused() {} });
+await network.start({
+  onMessage() {},
+  onPeerHello() {},
+  onPeerUp() {},
+  onPeerClosed() {},
+  onRefused() {},
+  onJoin: () => Promise.reject(new Error("Cannot join: nobody asks")),
+});
 console.log(network.listenPort);
 `;
 
@@ -188,14 +195,21 @@ Deno.test("a port in use is an error of start", () =>
   withPair(async (_world, one) => {
     const port = one.network.listenPort;
     const network = new TcpRaftNetwork({ ...denoPlatform(), logger: silentLogger }, {
-      self: { id: NodeId(3), incarnation: 1, clusterId: "test-cluster" },
+      self: { id: NodeId(3), incarnation: 1, clusterId: "test-cluster", featureLevel: 1 },
       listen: { hostname: "127.0.0.1", port },
       peers: [],
       secret: new Uint8Array(0),
       seed: 3,
     });
     const start = () =>
-      network.start({ onMessage() {}, onPeerUp() {}, onPeerClosed() {}, onRefused() {} });
+      network.start({
+        onMessage() {},
+        onPeerHello() {},
+        onPeerUp() {},
+        onPeerClosed() {},
+        onRefused() {},
+        onJoin: () => Promise.reject(new Error("Cannot join: nobody asks")),
+      });
     const error = await assertRejects(start, PlatformError);
     assertEquals(error.code, "EADDRINUSE");
     await network.close();

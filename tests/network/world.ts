@@ -4,7 +4,9 @@ import { type Logger, NodeId, silentLogger } from "../../src/base/mod.ts";
 import {
   type NetworkLimits,
   type PeerAddress,
+  type PeerHello,
   type RaftNetwork,
+  type RaftNetworkHandler,
   type RefusalCode,
   TcpRaftNetwork,
 } from "../../src/network/mod.ts";
@@ -29,6 +31,7 @@ export interface TestNode<N extends RaftNetwork = RaftNetwork> {
   readonly id: NodeId;
   readonly network: N;
   readonly messages: PeerMessage[];
+  readonly hellos: (PeerHello & { readonly peer: number })[];
   readonly ups: number[];
   readonly closed: number[];
   readonly refusals: { readonly peer: number; readonly code: RefusalCode; readonly text: string }[];
@@ -43,14 +46,21 @@ export interface NodeOptions {
   readonly limits?: Partial<NetworkLimits>;
   /** Hears of a message instead of the list. */
   readonly onMessage?: (message: PeerMessage) => void;
+  /** Answers who wants to join. */
+  readonly onJoin?: RaftNetworkHandler["onJoin"];
+  /** Ids that it is told of at the start; all of `MEMBERS` unless given. */
+  readonly peers?: readonly number[];
+  readonly featureLevel?: number;
 }
 
-/** A way to run networks. `members` are the ids that every node knows. */
+/** A way to run networks. */
 export interface World {
   readonly name: string;
   start(options: NodeOptions): Promise<TestNode>;
   /** The process of the node dies without a word. */
   kill(node: TestNode): void;
+  /** Where others find the node. */
+  addressOf(node: TestNode): PeerAddress;
   until(what: string, probe: () => boolean): Promise<void>;
   close(): Promise<void>;
 }
@@ -62,12 +72,13 @@ export async function record<N extends RaftNetwork>(
   id: NodeId,
   network: N,
   lines: string[],
-  onMessage?: (message: PeerMessage) => void,
+  { onMessage, onJoin }: Partial<Pick<RaftNetworkHandler, "onMessage" | "onJoin">> = {},
 ): Promise<TestNode<N>> {
   const node: TestNode<N> = {
     id,
     network,
     messages: [],
+    hellos: [],
     ups: [],
     closed: [],
     refusals: [],
@@ -75,9 +86,11 @@ export async function record<N extends RaftNetwork>(
   };
   await network.start({
     onMessage: onMessage ?? ((message) => node.messages.push(message)),
+    onPeerHello: (peer, hello) => node.hellos.push({ peer, ...hello }),
     onPeerUp: (peer) => node.ups.push(peer),
     onPeerClosed: (peer) => node.closed.push(peer),
     onRefused: (peer, code, text) => node.refusals.push({ peer, code, text }),
+    onJoin: onJoin ?? (() => Promise.reject(new Error("Cannot join: nobody is expected to"))),
   });
   return node;
 }
@@ -95,12 +108,17 @@ export class MemoryWorld implements World {
   readonly #hub = new MemoryRaftHub(this.clock);
 
   start(options: NodeOptions): Promise<TestNode> {
-    const network = new MemoryRaftNetwork(this.#hub, NodeId(options.id), MEMBERS);
-    return record(NodeId(options.id), network, [], options.onMessage);
+    const id = NodeId(options.id);
+    const network = new MemoryRaftNetwork(this.#hub, id, peersOf(options), options.featureLevel);
+    return record(id, network, [], options);
   }
 
   kill(node: TestNode): void {
     (node.network as MemoryRaftNetwork).vanish();
+  }
+
+  addressOf({ id }: TestNode): PeerAddress {
+    return { id, hostname: `memory-${id}`, port: 7379 };
   }
 
   until(_what: string, probe: () => boolean): Promise<void> {
@@ -123,9 +141,9 @@ export class VirtualTcpWorld implements World {
     const lines: string[] = [];
     const hostname = hostOf(options.id);
     const platform = { net: this.net.host(hostname), clock: this.clock, process: testProcess };
-    const peers = MEMBERS.map((id) => ({ id, hostname: hostOf(id), port: 7379 }));
+    const peers = peersOf(options).map((id) => ({ id, hostname: hostOf(id), port: 7379 }));
     const network = makeTcp(options, platform, { hostname, port: 7379 }, peers, lines);
-    const node = await record(NodeId(options.id), network, lines, options.onMessage);
+    const node = await record(NodeId(options.id), network, lines, options);
     this.#nodes.add(node);
     return node;
   }
@@ -134,6 +152,10 @@ export class VirtualTcpWorld implements World {
   kill(node: TestNode): void {
     this.net.kill(hostOf(node.id));
     void node.network.close();
+  }
+
+  addressOf({ id }: TestNode): PeerAddress {
+    return { id, hostname: hostOf(id), port: 7379 };
   }
 
   until(what: string, probe: () => boolean): Promise<void> {
@@ -157,6 +179,7 @@ export class TcpWorld implements World {
   readonly name: string;
   readonly #platform: Platform;
   readonly #nodes = new Map<TestNode<TcpRaftNetwork>, TrackedNet>();
+  readonly #peers = new Map<TestNode, readonly NodeId[]>();
 
   constructor(adapter: Platform["name"] = "deno") {
     this.#platform = adapter === "deno" ? denoPlatform() : nodePlatform();
@@ -168,15 +191,16 @@ export class TcpWorld implements World {
     const net = new TrackedNet(this.#platform.net);
     const { clock, process } = this.#platform;
     const listen = { hostname: "127.0.0.1", port: 0 };
-    const peers = MEMBERS.map((id) => ({ id, hostname: "127.0.0.1", port: 0 }));
+    const peers = peersOf(options).map((id) => ({ id, hostname: "127.0.0.1", port: 0 }));
     const network = makeTcp(options, { net, clock, process }, listen, peers, lines);
-    const node = await record(NodeId(options.id), network, lines, options.onMessage);
+    const node = await record(NodeId(options.id), network, lines, options);
     for (const other of this.#nodes.keys()) {
       if (other.id === node.id) continue;
-      node.network.setPeer(addressOf(other));
-      other.network.setPeer(addressOf(node));
+      if (peers.some(({ id }) => id === other.id)) node.network.setPeer(this.addressOf(other));
+      if (this.#peers.get(other)!.includes(node.id)) other.network.setPeer(this.addressOf(node));
     }
     this.#nodes.set(node, net);
+    this.#peers.set(node, peersOf(options));
     return node;
   }
 
@@ -185,6 +209,10 @@ export class TcpWorld implements World {
     this.#nodes.get(tcp)!.kill();
     this.#nodes.delete(tcp);
     void tcp.network.close();
+  }
+
+  addressOf({ id, network }: TestNode): PeerAddress {
+    return { id, hostname: "127.0.0.1", port: network.listenPort };
   }
 
   async until(what: string, probe: () => boolean): Promise<void> {
@@ -196,8 +224,9 @@ export class TcpWorld implements World {
   }
 }
 
-export function addressOf(node: TestNode<TcpRaftNetwork>): PeerAddress {
-  return { id: node.id, hostname: "127.0.0.1", port: node.network.listenPort };
+function peersOf({ id, peers }: NodeOptions): NodeId[] {
+  const all = peers === undefined ? MEMBERS : peers.map((peer) => NodeId(peer));
+  return all.filter((peer) => peer !== id);
 }
 
 function makeTcp(
@@ -216,6 +245,7 @@ function makeTcp(
       id: NodeId(options.id),
       incarnation: options.incarnation ?? 1,
       clusterId: options.clusterId ?? "test-cluster",
+      featureLevel: options.featureLevel ?? 1,
     },
     listen,
     peers,

@@ -7,10 +7,11 @@ import type { NodeId, Prng } from "../../src/base/mod.ts";
 import {
   MESSAGE_KINDS,
   type NetworkStats,
+  type PeerAddress,
   type RaftNetwork,
   type RaftNetworkHandler,
 } from "../../src/network/mod.ts";
-import type { PeerMessage } from "../../src/raft/mod.ts";
+import { FEATURE_LEVEL, type PeerMessage } from "../../src/raft/mod.ts";
 import type { VirtualClock } from "../support/virtual_clock.ts";
 import { DELAY_FACTOR_MAX } from "./deadlines.ts";
 import type { NodeClock } from "./node_clock.ts";
@@ -91,9 +92,21 @@ export class SimulatedHub {
     if (one === other || this.#blocked(one.id, other.id) || this.#blocked(other.id, one.id)) return;
     this.clock.setImmediate(() => {
       if (this.#nodes.get(one.id) !== one || this.#nodes.get(other.id) !== other) return;
+      if (!one.knows(other.id) && !other.knows(one.id)) return;
+      const refused = one.refuses(other) || other.refuses(one);
+      if (refused) return;
       one.peerUp(other.id);
       other.peerUp(one.id);
     });
+  }
+
+  /** One of two was told something about the other. */
+  reconsider(one: SimulatedNetwork, id: NodeId, ends: boolean): void {
+    const other = this.#nodes.get(id);
+    if (ends) one.peerClosed(id, false);
+    if (other === undefined) return;
+    if (ends) other.peerClosed(one.id, false);
+    this.connect(one, other);
   }
 
   reconnectAll(): void {
@@ -185,6 +198,9 @@ export class SimulatedNetwork implements RaftNetwork {
   readonly #hub: SimulatedHub;
   readonly #clock: NodeClock;
   readonly #up = new Set<NodeId>();
+  /** Undefined until the node names its peers: then everybody is one. */
+  #peers: Set<NodeId> | undefined;
+  #removed = new Set<NodeId>();
   #queue: PeerMessage[] = [];
   #handler: RaftNetworkHandler | undefined;
 
@@ -198,6 +214,44 @@ export class SimulatedNetwork implements RaftNetwork {
     this.#handler = handler;
     this.#hub.join(this);
     return Promise.resolve();
+  }
+
+  setPeer({ id }: PeerAddress): void {
+    this.#peers ??= new Set();
+    this.#peers.add(id);
+    this.#removed.delete(id);
+    this.#hub.reconsider(this, id, false);
+  }
+
+  removePeer(id: NodeId): void {
+    this.flush();
+    this.#peers?.delete(id);
+    this.#removed.add(id);
+    this.#hub.reconsider(this, id, true);
+  }
+
+  setRemoved(ids: readonly NodeId[]): void {
+    const known = this.#removed;
+    this.#removed = new Set(ids);
+    for (const id of ids) if (!known.has(id)) this.removePeer(id);
+  }
+
+  setFeatureLevel(): void {}
+
+  knows(id: NodeId): boolean {
+    return this.#peers === undefined || this.#peers.has(id);
+  }
+
+  /** Turns `other` away if it was removed. */
+  refuses(other: SimulatedNetwork): boolean {
+    if (!this.#removed.has(other.id)) return false;
+    other.refusedBy(this.id);
+    return true;
+  }
+
+  refusedBy(peer: NodeId): void {
+    const text = "this node was removed from the cluster";
+    this.#clock.whenAwake(() => this.#handler?.onRefused(peer, "removed", text));
   }
 
   send(message: PeerMessage): boolean {
@@ -261,7 +315,11 @@ export class SimulatedNetwork implements RaftNetwork {
   peerUp(peer: NodeId): void {
     if (this.#handler === undefined || this.#up.has(peer)) return;
     this.#up.add(peer);
-    this.#clock.whenAwake(() => this.#handler?.onPeerUp(peer));
+    const hello = { raftAddress: `node-${peer}:7379`, featureLevel: FEATURE_LEVEL };
+    this.#clock.whenAwake(() => {
+      this.#handler?.onPeerHello(peer, hello);
+      this.#handler?.onPeerUp(peer);
+    });
   }
 
   peerClosed(peer: NodeId, heard: boolean): void {

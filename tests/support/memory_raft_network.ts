@@ -8,6 +8,8 @@ import {
   MESSAGE_KINDS,
   messageFrameBytes,
   type NetworkStats,
+  type PeerAddress,
+  type PeerHello,
   type RaftNetwork,
   type RaftNetworkHandler,
 } from "../../src/network/mod.ts";
@@ -29,14 +31,30 @@ export class MemoryRaftHub {
 
   join(network: MemoryRaftNetwork): void {
     this.#nodes.set(network.id, network);
-    for (const other of this.#nodes.values()) {
-      if (other !== network && other.knows(network.id) && network.knows(other.id)) {
-        this.clock.setImmediate(() => {
-          network.peerUp(other.id);
-          other.peerUp(network.id);
-        });
-      }
-    }
+    for (const other of this.#nodes.values()) this.connect(network, other);
+  }
+
+  /** Links come up when one of two knows the other and neither has anything against it. */
+  connect(one: MemoryRaftNetwork, other: MemoryRaftNetwork): void {
+    if (one === other || !(one.knows(other.id) || other.knows(one.id))) return;
+    this.clock.setImmediate(() => {
+      if (this.#nodes.get(one.id) !== one || this.#nodes.get(other.id) !== other) return;
+      if (one.isConnected(other.id) || !(one.knows(other.id) || other.knows(one.id))) return;
+      const refusals = [one.refusalOf(other), other.refusalOf(one)];
+      other.refused(one.id, refusals[0]);
+      one.refused(other.id, refusals[1]);
+      if (refusals.some((refusal) => refusal !== undefined)) return;
+      one.peerUp(other);
+      other.peerUp(one);
+    });
+  }
+
+  /** Both live on and are told nothing. */
+  disconnect(one: MemoryRaftNetwork, id: NodeId): void {
+    const other = this.#nodes.get(id);
+    one.peerGone(id);
+    other?.peerGone(one.id);
+    if (other !== undefined) this.connect(one, other);
   }
 
   leave(network: MemoryRaftNetwork): void {
@@ -48,11 +66,20 @@ export class MemoryRaftHub {
   }
 }
 
+/** What a refusing node says, as the TCP network's codes. */
+interface MemoryRefusal {
+  readonly code: "removed" | "featureLevel";
+  readonly text: string;
+}
+
 export class MemoryRaftNetwork implements RaftNetwork {
   readonly id: NodeId;
+  readonly hello: PeerHello;
   readonly listenPort = 0;
   readonly #hub: MemoryRaftHub;
-  readonly #peers: ReadonlySet<NodeId>;
+  readonly #peers: Set<NodeId>;
+  #removed = new Set<NodeId>();
+  #featureLevelMin = 0;
   readonly #up = new Set<NodeId>();
   readonly #stats = {
     messagesSent: 0,
@@ -71,9 +98,10 @@ export class MemoryRaftNetwork implements RaftNetwork {
   #queue: PeerMessage[] = [];
   #handler: RaftNetworkHandler | undefined;
 
-  constructor(hub: MemoryRaftHub, id: NodeId, peers: readonly NodeId[]) {
+  constructor(hub: MemoryRaftHub, id: NodeId, peers: readonly NodeId[], featureLevel = 1) {
     this.#hub = hub;
     this.id = id;
+    this.hello = { raftAddress: `memory-${id}:7379`, featureLevel };
     this.#peers = new Set(peers.filter((peer) => peer !== id));
   }
 
@@ -86,6 +114,51 @@ export class MemoryRaftNetwork implements RaftNetwork {
     this.#handler = handler;
     this.#hub.join(this);
     return Promise.resolve();
+  }
+
+  setPeer({ id }: PeerAddress): void {
+    assert(id !== this.id, "Cannot add this node as its own peer");
+    this.#peers.add(id);
+    this.#removed.delete(id);
+    const other = this.#hub.find(id);
+    if (other !== undefined && this.#handler !== undefined) this.#hub.connect(this, other);
+  }
+
+  removePeer(id: NodeId): void {
+    this.#removed.add(id);
+    this.#leave(id);
+  }
+
+  setRemoved(ids: readonly NodeId[]): void {
+    this.#removed = new Set(ids);
+    for (const id of ids) this.#leave(id);
+  }
+
+  setFeatureLevel(level: number): void {
+    this.#featureLevelMin = level;
+  }
+
+  #leave(id: NodeId): void {
+    this.flush();
+    this.#peers.delete(id);
+    this.#hub.clock.setImmediate(() => this.#hub.disconnect(this, id));
+  }
+
+  /** What this node has against a link with `other`. */
+  refusalOf(other: MemoryRaftNetwork): MemoryRefusal | undefined {
+    if (this.#removed.has(other.id)) {
+      return { code: "removed", text: `node ${other.id} was removed from the cluster` };
+    }
+    const { featureLevel } = other.hello;
+    if (featureLevel >= this.#featureLevelMin) return undefined;
+    const text = `feature level ${featureLevel} found, the cluster uses ${this.#featureLevelMin}`;
+    return { code: "featureLevel", text };
+  }
+
+  refused(by: NodeId, refusal: MemoryRefusal | undefined): void {
+    if (refusal === undefined) return;
+    this.#stats.handshakesRefused++;
+    this.#handler?.onRefused(by, refusal.code, refusal.text);
   }
 
   send(message: PeerMessage): boolean {
@@ -142,12 +215,18 @@ export class MemoryRaftNetwork implements RaftNetwork {
     this.#handler.onMessage(message);
   }
 
-  peerUp(peer: NodeId): void {
+  peerUp(other: MemoryRaftNetwork): void {
+    const peer = other.id;
     if (this.#handler === undefined || this.#up.has(peer)) return;
+    this.#handler.onPeerHello(peer, other.hello);
     this.#up.add(peer);
     if (this.#wereUp.has(peer)) this.#stats.reconnects++;
     this.#wereUp.add(peer);
     this.#handler.onPeerUp(peer);
+  }
+
+  peerGone(peer: NodeId): void {
+    this.#up.delete(peer);
   }
 
   peerClosed(peer: NodeId): void {

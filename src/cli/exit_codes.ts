@@ -32,13 +32,13 @@ export const EXIT_CODES = {
   },
   unusableData: {
     code: 5,
-    meaning:
-      "The data directory cannot be made, read or written, is full, or is of a later release.",
+    meaning: "The data directory cannot be made, read or written, is full, or is of a later " +
+      "release; or a file to import cannot be read.",
     advice: "The message names the path and what is wrong with it.",
   },
   damagedData: {
     code: 6,
-    meaning: "Damage on disk that no crash explains. Nothing was changed.",
+    meaning: "Damage on disk that no crash explains, or in a file to import. Nothing was changed.",
     advice: "Keep a copy of the directory; the message names file and byte.",
   },
   diskFailed: {
@@ -58,7 +58,7 @@ export const EXIT_CODES = {
   },
   notHealthy: {
     code: 10,
-    meaning: "logboat health: the node does not answer, or is not ready.",
+    meaning: "logboat health, import: the node that was asked does not answer, or is not ready.",
     advice: "The message gives the node's reason.",
   },
   demoFailed: {

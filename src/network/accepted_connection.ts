@@ -7,16 +7,19 @@ import {
   type Frame,
   FRAME_CHALLENGE,
   FRAME_HELLO,
+  FRAME_JOIN,
+  FRAME_JOIN_ANSWER,
   FRAME_PROOF,
   FRAME_REFUSED,
   FRAME_WELCOME,
 } from "./frame.ts";
 import {
+  bulkFirst,
   checkHello,
   equalBytes,
   proofInput,
   PROTOCOL_VERSION_MAX,
-  wrongSecret,
+  wrongSecretOfDialler,
 } from "./handshake.ts";
 import {
   decodeHello,
@@ -28,16 +31,20 @@ import {
   type Identity,
   NONCE_BYTES,
 } from "./handshake_codec.ts";
+import type { JoinAnswer, JoinRequest } from "./join.ts";
+import { decodeJoinRequest, encodeJoinAnswer } from "./join_codec.ts";
 import type { LinkContext } from "./link_context.ts";
-import { readMessage } from "./message_codec.ts";
+import { isBulkKind, readMessage } from "./message_codec.ts";
 import { type EndKind, PeerConnection, type PeerConnectionOwner } from "./peer_connection.ts";
 import type { Admission } from "./peer_directory.ts";
 import type { Refusal } from "./refusal.ts";
 
 export interface AcceptedEvents {
-  /** The handshake is done. `admission` is `known` or `replaced`. */
+  /** The handshake of a link is done. `admission` is `known` or `replaced`. */
   onUp(accepted: AcceptedConnection, identity: Identity, admission: Admission): void;
   onMessage(message: PeerMessage): void;
+  /** A process that knows the secret asks to join; `answer` ends the connection. */
+  onJoin(accepted: AcceptedConnection, request: JoinRequest): void;
   /** Once, unless ended from outside; `peer` is undefined before the handshake is done. */
   onDown(accepted: AcceptedConnection, peer: NodeId | undefined, kind: EndKind | "handshake"): void;
 }
@@ -50,7 +57,10 @@ type Phase =
     readonly helloFields: Uint8Array;
     readonly challengeFields: Uint8Array;
   }
-  | { readonly kind: "up"; readonly peer: NodeId };
+  | { readonly kind: "up"; readonly peer: NodeId; readonly bulk: boolean }
+  /** It has proven itself and is about to say what it wants. */
+  | { readonly kind: "join" }
+  | { readonly kind: "answer" };
 
 /** Ping intervals outside of this range are taken as its ends. */
 const PING_INTERVAL_MS_MAX = 60_000;
@@ -59,7 +69,7 @@ export class AcceptedConnection implements PeerConnectionOwner {
   readonly link: PeerConnection;
   readonly #context: LinkContext;
   readonly #events: AcceptedEvents;
-  readonly #deadline: Timer;
+  #deadline: Timer;
   #phase: Phase = { kind: "hello" };
 
   constructor(connection: Connection, context: LinkContext, events: AcceptedEvents) {
@@ -72,6 +82,21 @@ export class AcceptedConnection implements PeerConnectionOwner {
   begin(): void {
     this.link.begin();
     this.link.flush();
+  }
+
+  /** True for a link of a member that carries what is large. */
+  get isBulk(): boolean {
+    return this.#phase.kind === "up" && this.#phase.bulk;
+  }
+
+  /** Answers a join, if who asked is still there. */
+  answer(answer: JoinAnswer): void {
+    if (this.link.ended) return;
+    const { fields, body } = encodeJoinAnswer(answer);
+    this.#deadline.cancel();
+    this.link.sendFrame(FRAME_JOIN_ANSWER, fields, body);
+    this.link.shutDown();
+    this.#events.onDown(this, undefined, "handshake");
   }
 
   /** Ends it without a report: `retire` says that this process lives, `shutDown` does not. */
@@ -104,15 +129,21 @@ export class AcceptedConnection implements PeerConnectionOwner {
   /** A frame's message, or undefined when it was a step of the handshake or damaged. */
   #decode(frame: Frame): PeerMessage | undefined {
     try {
-      if (this.#phase.kind === "up") {
-        return readMessage(frame, this.#phase.peer, this.#context.self.nodeId);
-      }
+      if (this.#phase.kind === "up") return this.#read(frame, this.#phase);
       this.#stepHandshake(frame, this.#phase);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
       this.link.damaged(error);
     }
     return undefined;
+  }
+
+  #read(frame: Frame, { peer, bulk }: Extract<Phase, { kind: "up" }>): PeerMessage {
+    const message = readMessage(frame, peer, this.#context.self.nodeId);
+    if (isBulkKind(message.kind) === bulk) return message;
+    throw new DecodeError(
+      `Cannot accept ${message.kind} on this link: it belongs on the other one`,
+    );
   }
 
   #stepHandshake(frame: Frame, phase: Exclude<Phase, { kind: "up" }>): void {
@@ -124,6 +155,8 @@ export class AcceptedConnection implements PeerConnectionOwner {
       const refusal = decodeRefusal(frame.fields);
       this.#report(phase.hello, refusal, "The peer refused this node");
       this.#drop();
+    } else if (phase.kind === "join" && frame.type === FRAME_JOIN) {
+      this.#onJoin(decodeJoinRequest(frame));
     } else {
       throw new DecodeError(`Cannot accept frame of type ${frame.type}: expected a ${phase.kind}`);
     }
@@ -147,17 +180,38 @@ export class AcceptedConnection implements PeerConnectionOwner {
   #onProof(proof: Uint8Array, phase: Extract<Phase, { kind: "proof" }>): void {
     const { hello } = phase;
     if (!equalBytes(proof, this.#proof("dialler", phase))) {
-      return this.#refuse(hello, wrongSecret(hello.nodeId));
+      return this.#refuse(hello, wrongSecretOfDialler(hello));
+    }
+    if (hello.purpose === "join") {
+      this.link.sendFrame(FRAME_WELCOME, this.#proof("acceptor", phase));
+      this.#phase = { kind: "join" };
+      return;
+    }
+    const bulk = hello.purpose === "bulk";
+    if (bulk && !this.#context.directory.isKnown(hello.nodeId)) {
+      return this.#refuse(hello, bulkFirst(hello));
     }
     const admission = this.#context.directory.admit(hello);
     if (admission.kind === "refused") return this.#refuse(hello, admission.refusal);
     const peer = NodeId(hello.nodeId);
     this.#deadline.cancel();
     this.link.sendFrame(FRAME_WELCOME, this.#proof("acceptor", phase));
-    this.#phase = { kind: "up", peer };
+    this.#phase = { kind: "up", peer, bulk };
     this.link.establish({ pings: false, silentTicksMax: this.#silentTicksMax(hello) });
     for (const key of [`in:node ${peer}`, `refused:${peer}`]) this.#context.changeLog.clear(key);
     this.#events.onUp(this, hello, admission);
+  }
+
+  #onJoin(request: JoinRequest): void {
+    const { clock, limits } = this.#context;
+    this.#deadline.cancel();
+    this.#phase = { kind: "answer" };
+    this.#deadline = clock.setTimer(limits.joinTimeoutMs, () => {
+      const text =
+        "The cluster has not decided in time; it may have no leader. Look at its members";
+      this.answer({ kind: "tryAgain", text });
+    });
+    this.#events.onJoin(this, request);
   }
 
   /** In ticks of this node, for pings that come in the dialler's interval. */

@@ -1,4 +1,4 @@
-/** The dialler's side of one connection: proves itself, checks the acceptor, then carries messages. */
+/** The dialler's side of one connection: proves itself, checks the acceptor, then carries frames. */
 
 import { assert, DecodeError, type NodeId } from "../base/mod.ts";
 import type { Connection, Timer } from "../platform/mod.ts";
@@ -13,10 +13,9 @@ import {
 import {
   checkChallenge,
   equalBytes,
+  helloOf,
   proofInput,
-  PROTOCOL_VERSION_MAX,
-  PROTOCOL_VERSION_MIN,
-  wrongSecret,
+  wrongSecretOfAcceptor,
 } from "./handshake.ts";
 import {
   type Challenge,
@@ -26,8 +25,9 @@ import {
   encodeHello,
   encodeRefusal,
   NONCE_BYTES,
+  type SentHello,
 } from "./handshake_codec.ts";
-import type { LinkContext } from "./link_context.ts";
+import type { ConnectionContext, LinkContext } from "./link_context.ts";
 import { type EndKind, PeerConnection, type PeerConnectionOwner } from "./peer_connection.ts";
 import type { Admission } from "./peer_directory.ts";
 import type { Refusal } from "./refusal.ts";
@@ -35,12 +35,23 @@ import type { Refusal } from "./refusal.ts";
 export interface DialledEvents {
   /** The handshake is done. `admission` is `known` or `replaced`. */
   onUp(admission: Admission, challenge: Challenge): void;
+  /** A frame on the link that is up; throws `DecodeError` for one that has no place there. */
+  onFrame(frame: Frame): void;
   /** Once; `refusal` when that is why, `received` when it was the peer's. */
   onDown(
     kind: EndKind | "timeout" | "refused",
     detail: string,
     refusal?: { readonly received: boolean; readonly refusal: Refusal },
   ): void;
+}
+
+/** What is said to the acceptor, and what is thought of it. */
+export interface Errand {
+  readonly hello: SentHello;
+  /** Why this is not whom the dialler wants to reach; asked before anything is proven. */
+  refusalOf(challenge: Challenge): Refusal | undefined;
+  /** The last word, once the acceptor has proven the secret. */
+  admit(challenge: Challenge): Admission;
 }
 
 type Phase =
@@ -54,31 +65,33 @@ type Phase =
 
 export class DialledConnection implements PeerConnectionOwner {
   readonly link: PeerConnection;
-  readonly #context: LinkContext;
+  readonly #context: ConnectionContext;
   readonly #events: DialledEvents;
-  readonly #hello: Parameters<typeof encodeHello>[0];
+  readonly #errand: Errand;
   readonly #helloFields: Uint8Array;
   readonly #deadline: Timer;
   #phase: Phase = { kind: "challenge" };
 
-  constructor(connection: Connection, peer: NodeId, context: LinkContext, events: DialledEvents) {
+  constructor(
+    connection: Connection,
+    errand: Errand,
+    context: ConnectionContext,
+    events: DialledEvents,
+  ) {
     this.#context = context;
     this.#events = events;
-    this.#hello = {
-      ...context.self,
-      versionMin: PROTOCOL_VERSION_MIN,
-      versionMax: PROTOCOL_VERSION_MAX,
-      purpose: "messages",
-      expectedId: peer,
-      pingIntervalMs: context.limits.pingIntervalMs,
-      nonce: context.process.randomBytes(NONCE_BYTES),
-    };
-    this.#helloFields = encodeHello(this.#hello);
+    this.#errand = errand;
+    this.#helloFields = encodeHello(errand.hello);
     this.link = new PeerConnection(connection, context, this);
     this.#deadline = context.clock.setTimer(
       context.limits.handshakeTimeoutMs,
       () => this.#onTimeout(),
     );
+  }
+
+  /** What the dialler waits for; `up` when it waits for nothing. */
+  get phase(): Phase["kind"] {
+    return this.#phase.kind;
   }
 
   begin(): void {
@@ -95,7 +108,8 @@ export class DialledConnection implements PeerConnectionOwner {
 
   onFrame(frame: Frame): void {
     try {
-      this.#stepHandshake(frame);
+      if (this.#phase.kind === "up") this.#events.onFrame(frame);
+      else this.#stepHandshake(frame, this.#phase);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
       this.link.damaged(error);
@@ -107,11 +121,7 @@ export class DialledConnection implements PeerConnectionOwner {
     this.#events.onDown(kind, detail);
   }
 
-  #stepHandshake(frame: Frame): void {
-    const phase = this.#phase;
-    if (phase.kind === "up") {
-      throw new DecodeError(`Cannot accept frame of type ${frame.type}: expected answers to pings`);
-    }
+  #stepHandshake(frame: Frame, phase: Exclude<Phase, { kind: "up" }>): void {
     if (frame.type === FRAME_REFUSED) {
       this.#refuse(decodeRefusal(frame.fields), true);
     } else if (phase.kind === "challenge" && frame.type === FRAME_CHALLENGE) {
@@ -126,8 +136,7 @@ export class DialledConnection implements PeerConnectionOwner {
   #onChallenge(frame: Frame): void {
     const challengeFields = frame.fields.buffer.slice(frame.fields.at, frame.fields.end);
     const challenge = decodeChallenge(frame.fields);
-    const refusal = checkChallenge(challenge, this.#hello) ??
-      this.#context.directory.refusalOf(challenge);
+    const refusal = this.#errand.refusalOf(challenge);
     if (refusal !== undefined) return this.#refuse(refusal, false);
     this.#phase = { kind: "welcome", challenge, challengeFields };
     this.link.sendFrame(FRAME_PROOF, this.#proof("dialler", challengeFields));
@@ -135,16 +144,12 @@ export class DialledConnection implements PeerConnectionOwner {
 
   #onWelcome(proof: Uint8Array, phase: Extract<Phase, { kind: "welcome" }>): void {
     if (!equalBytes(proof, this.#proof("acceptor", phase.challengeFields))) {
-      return this.#refuse(wrongSecret(this.#hello.expectedId), false);
+      return this.#refuse(wrongSecretOfAcceptor(phase.challenge.nodeId), false);
     }
-    const admission = this.#context.directory.admit(phase.challenge);
+    const admission = this.#errand.admit(phase.challenge);
     if (admission.kind === "refused") return this.#refuse(admission.refusal, false);
     this.#phase = { kind: "up" };
     this.#deadline.cancel();
-    this.link.establish({
-      pings: true,
-      silentTicksMax: this.#context.limits.silentIntervalsMax,
-    });
     this.#events.onUp(admission, phase.challenge);
   }
 
@@ -170,4 +175,25 @@ export class DialledConnection implements PeerConnectionOwner {
     this.link.destroy();
     this.#events.onDown("timeout", "the handshake took too long");
   }
+}
+
+/** On a link that this node dialled the peer only answers pings. */
+export function refuseFrame({ type }: Frame): never {
+  throw new DecodeError(`Cannot accept frame of type ${type}: expected answers to pings`);
+}
+
+/** Reaching one peer, for its messages or for what is large. */
+export function errandTo(
+  peer: NodeId,
+  purpose: "messages" | "bulk",
+  { self, limits, process, directory }: LinkContext,
+): Errand {
+  const nonce = process.randomBytes(NONCE_BYTES);
+  const { pingIntervalMs } = limits;
+  const hello = helloOf({ ...self, purpose, expectedId: peer, pingIntervalMs, nonce });
+  return {
+    hello,
+    refusalOf: (challenge) => checkChallenge(challenge, hello) ?? directory.refusalOf(challenge),
+    admit: (challenge) => directory.admit(challenge),
+  };
 }

@@ -35,6 +35,8 @@ export const FRAME_CHALLENGE = 81;
 export const FRAME_PROOF = 82;
 export const FRAME_WELCOME = 83;
 export const FRAME_REFUSED = 84;
+export const FRAME_JOIN = 85;
+export const FRAME_JOIN_ANSWER = 86;
 
 /** A received frame whose head is verified. Only valid until the next one is asked for. */
 export interface Frame {
@@ -75,13 +77,20 @@ export function sealFrame(buffer: Uint8Array, start: number, fieldsBytes: number
   putU32(buffer, start, crc32(buffer, start + 4, start + FRAME_HEAD_BYTES + fieldsBytes));
 }
 
-/** Writes a frame without a body; returns its length in bytes. */
-export function writeFrame(output: OutputBuffer, type: number, fields: Uint8Array): number {
-  const start = openFrame(output, type, fields.length, 0);
-  output.buffer.set(fields, start + FRAME_HEAD_BYTES);
-  sealFrame(output.buffer, start, fields.length);
-  return FRAME_HEAD_BYTES + fields.length;
-}
-
-/** No fields: pings and the like. */
+/** No fields, as in pings, or no body. */
 export const NO_BYTES: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+
+/** Writes a frame; returns its length in bytes. */
+export function writeFrame(
+  output: OutputBuffer,
+  type: number,
+  fields: Uint8Array,
+  body: Uint8Array = NO_BYTES,
+): number {
+  const start = openFrame(output, type, fields.length, body.length);
+  const fieldsAt = start + FRAME_HEAD_BYTES;
+  output.buffer.set(fields, fieldsAt);
+  output.buffer.set(body, fieldsAt + fields.length);
+  sealFrame(output.buffer, start, fields.length);
+  return FRAME_HEAD_BYTES + fields.length + body.length;
+}

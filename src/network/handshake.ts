@@ -8,16 +8,21 @@
  */
 
 import { ByteWriter } from "../base/mod.ts";
-import type { Challenge, Hello, Identity } from "./handshake_codec.ts";
+import type { Challenge, Hello, Identity, SentHello } from "./handshake_codec.ts";
 import type { Refusal } from "./refusal.ts";
 
 /** Versions of the peer protocol that this program speaks. */
 export const PROTOCOL_VERSION_MIN = 1;
 export const PROTOCOL_VERSION_MAX = 1;
 
+/** A hello that says which versions this program speaks. */
+export function helloOf(parts: Omit<SentHello, "versionMin" | "versionMax">): SentHello {
+  return { ...parts, versionMin: PROTOCOL_VERSION_MIN, versionMax: PROTOCOL_VERSION_MAX };
+}
+
 /** The acceptor's checks of a `hello`, before any proof: mistakes of configuration, mostly. */
 export function checkHello(hello: Hello, self: Identity): Refusal | undefined {
-  const cannot = `Cannot accept node ${hello.nodeId}:`;
+  const cannot = `Cannot accept ${nameOf(hello)}:`;
   if (hello.versionMin > PROTOCOL_VERSION_MAX || hello.versionMax < PROTOCOL_VERSION_MIN) {
     return {
       code: "version",
@@ -25,12 +30,14 @@ export function checkHello(hello: Hello, self: Identity): Refusal | undefined {
         `expected ${PROTOCOL_VERSION_MIN} to ${PROTOCOL_VERSION_MAX}; upgrade the older node`,
     };
   }
-  if (hello.purpose !== "messages") {
+  if (hello.purpose === undefined) {
     return {
       code: "purpose",
-      text: `${cannot} it opened a ${hello.purpose ?? "strange"} link, expected one for messages`,
+      text: `${cannot} it opened a link of a kind that this release does not know; ` +
+        `upgrade this node`,
     };
   }
+  if (hello.purpose === "join") return undefined;
   if (hello.nodeId === self.nodeId) {
     return {
       code: "ownId",
@@ -56,7 +63,9 @@ export function checkHello(hello: Hello, self: Identity): Refusal | undefined {
 
 /** The dialler's checks of a `challenge`: is this the node it meant to reach? */
 export function checkChallenge(challenge: Challenge, hello: Hello): Refusal | undefined {
-  const cannot = `Cannot use link to node ${hello.expectedId}:`;
+  const cannot = hello.purpose === "join"
+    ? `Cannot join through node ${challenge.nodeId}:`
+    : `Cannot use link to node ${hello.expectedId}:`;
   if (challenge.version < hello.versionMin || challenge.version > hello.versionMax) {
     return {
       code: "version",
@@ -64,6 +73,7 @@ export function checkChallenge(challenge: Challenge, hello: Hello): Refusal | un
         `expected ${hello.versionMin} to ${hello.versionMax}`,
     };
   }
+  if (hello.purpose === "join") return undefined;
   if (challenge.clusterId !== hello.clusterId) {
     return {
       code: "wrongCluster",
@@ -76,13 +86,34 @@ export function checkChallenge(challenge: Challenge, hello: Hello): Refusal | un
   return undefined;
 }
 
-/** The refusal of a proof that does not match. */
-export function wrongSecret(nodeId: number): Refusal {
+/** The refusal of a bulk link whose dialler has no link for messages. */
+export function bulkFirst(hello: Hello): Refusal {
+  return {
+    code: "purpose",
+    text: `Cannot accept ${nameOf(hello)}: it opened a bulk link, expected one for messages first`,
+  };
+}
+
+/** The refusal of a dialler's proof that does not match. */
+export function wrongSecretOfDialler(hello: Hello): Refusal {
   return {
     code: "wrongSecret",
-    text: `Cannot accept node ${nodeId}: its proof of the shared secret does not match; ` +
+    text: `Cannot accept ${nameOf(hello)}: its proof of the shared secret does not match; ` +
       `give all nodes the same raft secret`,
   };
+}
+
+/** The same of an acceptor's. */
+export function wrongSecretOfAcceptor(nodeId: number): Refusal {
+  return {
+    code: "wrongSecret",
+    text: `Cannot use link to node ${nodeId}: its proof of the shared secret does not match; ` +
+      `give all nodes the same raft secret`,
+  };
+}
+
+function nameOf({ purpose, nodeId }: Hello): string {
+  return purpose === "join" ? "a node that wants to join" : `node ${nodeId}`;
 }
 
 /** What the proof of `role` is computed over. The roles differ, so no proof can be sent back. */

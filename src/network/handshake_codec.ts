@@ -25,13 +25,16 @@ const REFUSAL_TEXT_BYTES_MAX = 240;
 const UTF8 = new TextEncoder();
 const FROM_UTF8 = new TextDecoder();
 
-/** What a connection is for. `bulk` is for snapshots (architecture D11) and not served yet. */
-export type LinkPurpose = "messages" | "bulk";
-const PURPOSES: readonly LinkPurpose[] = ["messages", "bulk"];
+/**
+ * What a connection is for. `bulk` carries what is large and can wait (architecture D11); `join` is
+ * of a process that is no member yet, and has neither node id nor cluster id.
+ */
+export type LinkPurpose = "messages" | "bulk" | "join";
+const PURPOSES: readonly LinkPurpose[] = ["messages", "bulk", "join"];
 
 /** Who a process is, as it tells its peers. */
 export interface Identity {
-  /** 1 to 2^32 - 1. */
+  /** 1 to 2^32 - 1; 0 for one that wants to join. */
   readonly nodeId: number;
   /** Rises by one with each start on the same data directory. */
   readonly incarnation: number;
@@ -50,7 +53,7 @@ export interface Hello extends Identity {
   readonly versionMax: number;
   /** Undefined for one that this version does not know. */
   readonly purpose: LinkPurpose | undefined;
-  /** The node that the dialler believes to reach. */
+  /** The node that the dialler believes to reach; 0 for any. */
   readonly expectedId: number;
   /** How often the dialler pings, so that the acceptor knows when to call it silent. */
   readonly pingIntervalMs: number;
@@ -63,8 +66,11 @@ export interface Challenge extends Identity {
   readonly nonce: Uint8Array;
 }
 
+/** A hello of this version. */
+export type SentHello = Hello & { readonly purpose: LinkPurpose };
+
 /** The fields of a `hello` frame. */
-export function encodeHello(hello: Hello & { readonly purpose: LinkPurpose }): Uint8Array {
+export function encodeHello(hello: SentHello): Uint8Array {
   const out = new ByteWriter(160);
   out.u16(hello.versionMin);
   out.u16(hello.versionMax);
@@ -87,6 +93,7 @@ export function decodeHello(fields: ByteReader): Hello {
   };
   const hello = { ...head, ...decodeIdentity(fields) };
   fields.expectEnd();
+  if (head.purpose === "messages" || head.purpose === "bulk") expectNodeId(hello);
   return hello;
 }
 
@@ -103,6 +110,7 @@ export function decodeChallenge(fields: ByteReader): Challenge {
   const head = { version: fields.u16(), nonce: fields.bytes(NONCE_BYTES).slice() };
   const challenge = { ...head, ...decodeIdentity(fields) };
   fields.expectEnd();
+  expectNodeId(challenge);
   return challenge;
 }
 
@@ -146,9 +154,6 @@ function encodeIdentity(out: ByteWriter, identity: Identity): void {
 
 function decodeIdentity(fields: ByteReader): Identity {
   const nodeId = fields.u32();
-  if (nodeId < 1 || nodeId > NODE_ID_MAX) {
-    throw new DecodeError(`Cannot read handshake: ${nodeId} is no node id`);
-  }
   const incarnation = fields.u64();
   const bootNonce = fields.bytes(NONCE_BYTES).slice();
   const clusterIdBytes = fields.u8();
@@ -162,6 +167,12 @@ function decodeIdentity(fields: ByteReader): Identity {
   const featureLevel = fields.u16();
   const address = decodeAddress(fields.bytes(fields.u16()));
   return { nodeId, incarnation, bootNonce, clusterId, featureLevel, address };
+}
+
+function expectNodeId({ nodeId }: Identity): void {
+  if (nodeId < 1 || nodeId > NODE_ID_MAX) {
+    throw new DecodeError(`Cannot read handshake: ${nodeId} is no node id`);
+  }
 }
 
 function decodeAddress(bytes: Uint8Array): HostPort {

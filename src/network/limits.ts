@@ -21,6 +21,14 @@ export interface NetworkLimits {
   readonly redialDelayMaxMs: number;
   /** Connections in a handshake; above it the oldest is closed. */
   readonly handshakesMax: number;
+  /** The same as `queueBytesMax`, for what travels on the bulk link. */
+  readonly bulkQueueBytesMax: number;
+  /** A bulk link on which nothing was sent for this long is closed. */
+  readonly bulkIdleMs: number;
+  /** Joins under way at once; who asks then is told to try again. */
+  readonly joinsMax: number;
+  /** How long a join may take. */
+  readonly joinTimeoutMs: number;
   /** Peers known by their handshake alone; more are refused. */
   readonly learnedPeersMax: number;
 }
@@ -36,6 +44,10 @@ export const DEFAULT_NETWORK_LIMITS: NetworkLimits = {
   redialDelayMinMs: 20,
   redialDelayMaxMs: 1000,
   handshakesMax: 64,
+  bulkQueueBytesMax: 16 * 1024 * 1024,
+  bulkIdleMs: 10_000,
+  joinsMax: 4,
+  joinTimeoutMs: 30_000,
   learnedPeersMax: 64,
 };
 

@@ -1,6 +1,7 @@
 /** How nodes reach each other: the `RaftNetwork` interface and its TCP implementation. */
 
 export * from "./join.ts";
+export { joinCluster, type JoinOptions, type JoinPlatform } from "./join_client.ts";
 export { DEFAULT_NETWORK_LIMITS, type NetworkLimits } from "./limits.ts";
 export {
   isBulkKind,

@@ -7,7 +7,13 @@
 import { formatHostPort, type HostPort, type NodeId } from "../base/mod.ts";
 import { PlatformError, type Timer } from "../platform/mod.ts";
 import type { PeerMessage } from "../raft/mod.ts";
-import { DialledConnection, type DialledEvents } from "./dialled_connection.ts";
+import { connect } from "./connect.ts";
+import {
+  DialledConnection,
+  type DialledEvents,
+  errandTo,
+  refuseFrame,
+} from "./dialled_connection.ts";
 import type { LinkContext } from "./link_context.ts";
 import { isShort, messageFrameBytes, writeMessage } from "./message_codec.ts";
 import type { Admission } from "./peer_directory.ts";
@@ -154,31 +160,21 @@ export class OutgoingLink {
     void this.#connect(address);
   }
 
-  async #connect({ hostname, port }: HostPort): Promise<void> {
-    const { net, limits, lifetimes } = this.#context;
-    const attempt = {};
-    lifetimes.add(attempt);
-    try {
-      const connection = await net.connect({
-        hostname,
-        port,
-        timeoutMs: limits.connectTimeoutMs,
-      });
-      if (this.#state.kind !== "connecting") return connection.destroy();
-      const dialled: DialledConnection = new DialledConnection(
-        connection,
-        this.peer,
-        this.#context,
-        this.#eventsOf(() => dialled),
-      );
-      this.#state = { kind: "handshaking", dialled };
-      dialled.begin();
-    } catch (error) {
-      if (!(error instanceof PlatformError)) throw error;
-      if (this.#state.kind === "connecting") this.#failed(error.message);
-    } finally {
-      lifetimes.delete(attempt);
+  async #connect(address: HostPort): Promise<void> {
+    const connection = await connect(this.#context, address);
+    if (connection instanceof PlatformError) {
+      if (this.#state.kind === "connecting") this.#failed(connection.message);
+      return;
     }
+    if (this.#state.kind !== "connecting") return connection.destroy();
+    const dialled: DialledConnection = new DialledConnection(
+      connection,
+      errandTo(this.peer, "messages", this.#context),
+      this.#context,
+      this.#eventsOf(() => dialled),
+    );
+    this.#state = { kind: "handshaking", dialled };
+    dialled.begin();
   }
 
   /** Events of a connection that is no longer this link's are ignored. */
@@ -188,6 +184,7 @@ export class OutgoingLink {
       onUp: (admission, challenge) => {
         if (isCurrent()) this.#onUp(dialled(), admission, challenge);
       },
+      onFrame: refuseFrame,
       onDown: (kind, detail, refused) => {
         if (!isCurrent()) return;
         if (refused !== undefined) this.#failures = FAILURES_MAX;
@@ -200,7 +197,8 @@ export class OutgoingLink {
   }
 
   #onUp(dialled: DialledConnection, admission: Admission, identity: Identity): void {
-    const { clock, counters, changeLog, logger } = this.#context;
+    const { clock, counters, changeLog, limits, logger } = this.#context;
+    dialled.link.establish({ pings: true, silentTicksMax: limits.silentIntervalsMax });
     this.#state = { kind: "up", dialled, sinceMs: clock.nowMs() };
     if (this.#wasUp) counters.reconnects++;
     this.#wasUp = true;

@@ -15,7 +15,7 @@ import {
   writeFrame,
 } from "./frame.ts";
 import { FrameAssembler } from "./frame_assembler.ts";
-import type { LinkContext } from "./link_context.ts";
+import type { ConnectionContext } from "./link_context.ts";
 import { bodyLeadBytes } from "./message_codec.ts";
 
 /**
@@ -40,7 +40,7 @@ export const LINGER_MS = 1000;
 
 export class PeerConnection {
   readonly #connection: Connection;
-  readonly #context: LinkContext;
+  readonly #context: ConnectionContext;
   readonly #owner: PeerConnectionOwner;
   readonly #assembler = new FrameAssembler(bodyLeadBytes);
   #ended = false;
@@ -52,7 +52,7 @@ export class PeerConnection {
   #pings = false;
   #linger: Timer | undefined;
 
-  constructor(connection: Connection, context: LinkContext, owner: PeerConnectionOwner) {
+  constructor(connection: Connection, context: ConnectionContext, owner: PeerConnectionOwner) {
     this.#connection = connection;
     this.#context = context;
     this.#owner = owner;
@@ -95,10 +95,15 @@ export class PeerConnection {
     this.#context.established.add(this);
   }
 
+  /** Larger frames are welcome, on a connection that is no link between members. */
+  acceptFrames(bytesMax: number): void {
+    this.#assembler.frameBytesMax = bytesMax;
+  }
+
   /** Sends a short frame at once. */
-  sendFrame(type: number, fields: Uint8Array): void {
+  sendFrame(type: number, fields: Uint8Array, body: Uint8Array = NO_BYTES): void {
     if (this.#ended) return;
-    this.#context.counters.bytesSent += writeFrame(this.#connection.output, type, fields);
+    this.#context.counters.bytesSent += writeFrame(this.#connection.output, type, fields, body);
     this.#connection.flush();
   }
 

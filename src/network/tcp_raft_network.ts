@@ -9,12 +9,15 @@ import { assert, formatHostPort, type HostPort, type Logger, NodeId, Prng } from
 import type { Clock, Connection, Listener, Net, Process, Timer } from "../platform/mod.ts";
 import type { PeerMessage } from "../raft/mod.ts";
 import { AcceptedConnection, type AcceptedEvents } from "./accepted_connection.ts";
+import { BulkLink } from "./bulk_link.ts";
 import { ChangeLog } from "./change_log.ts";
 import { NetworkCounters } from "./counters.ts";
 import { CLUSTER_ID_BYTES_MAX, type Identity, NONCE_BYTES } from "./handshake_codec.ts";
+import type { JoinRequest } from "./join.ts";
 import { Lifetimes } from "./lifetimes.ts";
 import { checkedLimits, type NetworkLimits } from "./limits.ts";
 import type { LinkContext } from "./link_context.ts";
+import { isBulkKind } from "./message_codec.ts";
 import { type OutgoingEvents, OutgoingLink } from "./outgoing_link.ts";
 import { LINGER_MS } from "./peer_connection.ts";
 import { type Admission, PeerDirectory } from "./peer_directory.ts";
@@ -55,11 +58,14 @@ export class TcpRaftNetwork implements RaftNetwork {
   readonly #options: TcpRaftNetworkOptions;
   readonly #context: LinkContext;
   readonly #outgoing = new Map<NodeId, OutgoingLink>();
+  readonly #bulk = new Map<NodeId, BulkLink>();
   readonly #accepted = new Map<NodeId, AcceptedConnection>();
+  readonly #acceptedBulk = new Map<NodeId, AcceptedConnection>();
+  readonly #joins = new Set<AcceptedConnection>();
   readonly #handshaking = new Set<AcceptedConnection>();
   readonly #outgoingEvents: OutgoingEvents;
   readonly #acceptedEvents: AcceptedEvents;
-  #dirty: OutgoingLink[] = [];
+  #dirty: (OutgoingLink | BulkLink)[] = [];
   #handler: RaftNetworkHandler | undefined;
   #listener: Listener | undefined;
   #ticker: Timer | undefined;
@@ -147,7 +153,10 @@ export class TcpRaftNetwork implements RaftNetwork {
 
   send(message: PeerMessage): boolean {
     const link = this.#outgoing.get(message.to);
-    if (link !== undefined) return link.send(message);
+    if (link !== undefined && !isBulkKind(message.kind)) return link.send(message);
+    if (link?.isUp && link.address !== undefined) {
+      return this.#bulkTo(message.to).send(message, link.address);
+    }
     this.#context.counters.messagesDropped++;
     return false;
   }
@@ -172,8 +181,12 @@ export class TcpRaftNetwork implements RaftNetwork {
     this.#ticker?.cancel();
     this.#listener?.close();
     for (const link of this.#outgoing.values()) link.close("shutDown");
+    for (const link of this.#bulk.values()) link.close("shutDown");
     for (const accepted of this.#handshaking) accepted.end("destroy");
-    for (const accepted of this.#accepted.values()) accepted.end("shutDown");
+    for (const links of [this.#accepted, this.#acceptedBulk]) {
+      for (const accepted of links.values()) accepted.end("shutDown");
+    }
+    for (const accepted of this.#joins) accepted.end("shutDown");
     this.#handshaking.clear();
     this.#accepted.clear();
     // A little more than connections linger, so that their timers come first.
@@ -189,18 +202,36 @@ export class TcpRaftNetwork implements RaftNetwork {
     return link;
   }
 
+  #bulkTo(id: NodeId): BulkLink {
+    let link = this.#bulk.get(id);
+    if (link === undefined) {
+      link = new BulkLink(id, this.#context, (dirty) => this.#dirty.push(dirty));
+      this.#bulk.set(id, link);
+    }
+    return link;
+  }
+
   /** Ends what there is between this node and `id`; both live on. */
   #leave(id: NodeId): void {
     this.#outgoing.get(id)?.close("retire");
     this.#outgoing.delete(id);
-    this.#accepted.get(id)?.end("retire");
-    this.#accepted.delete(id);
+    this.#bulk.get(id)?.close("retire");
+    this.#bulk.delete(id);
+    this.#leaveAccepted(id);
+  }
+
+  #leaveAccepted(id: NodeId): void {
+    for (const links of [this.#accepted, this.#acceptedBulk]) {
+      links.get(id)?.end("retire");
+      links.delete(id);
+    }
   }
 
   #makeOutgoingEvents(): OutgoingEvents {
     return {
       onUp: (identity, admission) => {
         const peer = this.#onAdmission(identity, admission, "dialled");
+        this.#onPeerHello(peer, identity);
         if (!this.#closed) this.#handler?.onPeerUp(peer);
       },
       onPeerClosed: (peer) => this.#onProcessClosed(peer),
@@ -216,17 +247,26 @@ export class TcpRaftNetwork implements RaftNetwork {
       onUp: (accepted, identity, admission) => {
         this.#handshaking.delete(accepted);
         const peer = this.#onAdmission(identity, admission, "accepted");
+        const links = accepted.isBulk ? this.#acceptedBulk : this.#accepted;
         // The peer dialled again: its earlier connection is dead, though nothing may have said so.
-        this.#accepted.get(peer)?.end("retire");
-        this.#accepted.set(peer, accepted);
+        links.get(peer)?.end("retire");
+        links.set(peer, accepted);
+        if (accepted.isBulk) return;
+        this.#onPeerHello(peer, identity);
         this.#linkTo(peer).learn(identity.address);
       },
+      onJoin: (accepted, request) => this.#onJoin(accepted, request),
       onMessage: (message) => {
         if (!this.#closed) this.#handler?.onMessage(message);
       },
       onDown: (accepted, peer, kind) => {
         this.#handshaking.delete(accepted);
+        this.#joins.delete(accepted);
         if (peer === undefined) return;
+        if (accepted.isBulk) {
+          if (this.#acceptedBulk.get(peer) === accepted) this.#acceptedBulk.delete(peer);
+          return;
+        }
         const current = this.#accepted.get(peer) === accepted;
         if (kind === "peerClosed") this.#onProcessClosed(peer);
         if (!current) return;
@@ -253,22 +293,45 @@ export class TcpRaftNetwork implements RaftNetwork {
   /** A newer process of `peer` has shown up: what is left of the older one's links is dropped. */
   #onAdmission(identity: Identity, admission: Admission, via: "dialled" | "accepted"): NodeId {
     const peer = NodeId(identity.nodeId);
-    const { directory } = this.#context;
     if (admission.kind === "replaced") {
-      this.#accepted.get(peer)?.end("retire");
-      this.#accepted.delete(peer);
+      this.#leaveAccepted(peer);
+      this.#bulk.get(peer)?.drop();
       if (via === "accepted") this.#outgoing.get(peer)?.redial();
       if (admission.wasPresent && !this.#closed) this.#handler?.onPeerClosed(peer);
     }
-    directory.markPresent(peer);
-    const { featureLevel, address } = identity;
-    const hello = { raftAddress: formatHostPort(address), featureLevel };
-    if (!this.#closed) this.#handler?.onPeerHello(peer, hello);
     return peer;
+  }
+
+  /** A link for messages with the current process of `peer` is there. */
+  #onPeerHello(peer: NodeId, { featureLevel, address }: Identity): void {
+    this.#context.directory.markPresent(peer);
+    if (this.#closed) return;
+    this.#handler?.onPeerHello(peer, { raftAddress: formatHostPort(address), featureLevel });
+  }
+
+  #onJoin(accepted: AcceptedConnection, request: JoinRequest): void {
+    const { directory, limits, logger } = this.#context;
+    const handler = this.#handler;
+    this.#handshaking.delete(accepted);
+    if (handler === undefined || this.#closed) return accepted.end("shutDown");
+    const remote = accepted.link.remote;
+    logger.info("A process asks to join", { remote, raft: request.raftAddress });
+    if (request.featureLevel < directory.featureLevel) {
+      const text = `This program supports feature level ${request.featureLevel} at most, ` +
+        `the cluster uses ${directory.featureLevel}; start it with a newer release of Logboat`;
+      return accepted.answer({ kind: "refused", text });
+    }
+    if (this.#joins.size >= limits.joinsMax) {
+      const text = `${limits.joinsMax} other nodes are joining just now`;
+      return accepted.answer({ kind: "tryAgain", text });
+    }
+    this.#joins.add(accepted);
+    void handler.onJoin(request).then((answer) => accepted.answer(answer));
   }
 
   #onProcessClosed(peer: NodeId): void {
     const news = this.#context.directory.markClosed(peer);
+    this.#bulk.get(peer)?.drop();
     if (news && !this.#closed) this.#handler?.onPeerClosed(peer);
   }
 

@@ -1,7 +1,7 @@
 /** What every `RaftNetwork` must do, run on each implementation. */
 
 import { NodeId } from "../../src/base/mod.ts";
-import { isBulkKind, MESSAGE_KINDS, messageFrameBytes } from "../../src/network/mod.ts";
+import { MESSAGE_KINDS, messageFrameBytes } from "../../src/network/mod.ts";
 import { type PeerMessage, RECORD_HEADER_BYTES } from "../../src/raft/mod.ts";
 import {
   assert,
@@ -9,7 +9,7 @@ import {
   assertGreaterOrEqual,
   assertStringIncludes,
 } from "../support/assert.ts";
-import { appendOf, sampleMessages } from "./samples.ts";
+import { appendOf, chunkOf, ofLink, sampleMessages } from "./samples.ts";
 import {
   MemoryWorld,
   meshed,
@@ -63,9 +63,8 @@ contract("every kind of message arrives once, equal and in order", async (world)
   await world.until("all arrived", () => two.messages.length === messages.length);
   // In order on each of the two links.
   for (const bulk of [false, true]) {
-    const ofLink = (all: readonly PeerMessage[]) =>
-      all.filter(({ kind }) => isBulkKind(kind) === bulk).map(comparable);
-    assertEquals(ofLink(two.messages), ofLink(messages));
+    const got = ofLink(two.messages, bulk).map(comparable);
+    assertEquals(got, ofLink(messages, bulk).map(comparable));
   }
   assertEquals(one.messages, []);
   const sent = one.network.stats();
@@ -164,6 +163,36 @@ contract("what was flushed before close arrives; only the others are told", asyn
   await world.until("close resolves", () => closed);
   assertEquals(two.closed, []);
 });
+
+contract(
+  "what is large arrives in order; a death with all links up is one death",
+  async (world) => {
+    const [one, two] = await pair(world);
+    for (let chunk = 0; chunk < 20; chunk++) {
+      assert(one.network.send(chunkOf(ONE, TWO, chunk, 100_000)), `chunk ${chunk}`);
+      assert(two.network.send(chunkOf(TWO, ONE, chunk, chunk)), `chunk ${chunk} back`);
+      one.network.flush();
+      two.network.flush();
+    }
+    await world.until("all arrived", () => two.messages.length + one.messages.length === 40);
+    const numbers = ({ messages }: TestNode) =>
+      messages.map((message) => message.kind === "snapshotChunk" ? message.chunk : -1);
+    const rising = Array.from({ length: 20 }, (_, chunk) => chunk);
+    assertEquals([numbers(one), numbers(two)], [rising, rising]);
+    assertEquals(one.network.stats().sentByKind.snapshotChunk, 20);
+    assertEquals([one.ups, one.closed], [[2], []]);
+    world.kill(two);
+    await world.until("the death is reported", () => one.closed.length > 0);
+    await world.until("the link is down", () => !one.network.isConnected(TWO));
+    assertEquals(one.network.send(chunkOf(ONE, TWO, 1, 1)), false);
+    const again = await world.start({ id: 2, incarnation: 2 });
+    await world.until("both are connected", () => meshed([one, again]));
+    assert(one.network.send(chunkOf(ONE, TWO, 7, 7)), "a chunk for the next process");
+    one.network.flush();
+    await world.until("it arrived", () => again.messages.length === 1);
+    assertEquals(one.closed, [2]);
+  },
+);
 
 contract("large and many messages arrive in order", async (world) => {
   const [one, two] = await pair(world);

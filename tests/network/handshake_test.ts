@@ -88,13 +88,18 @@ Deno.test("each mistake in a hello has its own refusal", () => {
   const self = { ...CHALLENGE };
   const cases: [Partial<Parameters<typeof checkHello>[0]>, string, string][] = [
     [{ versionMin: 2 }, "version", "speaks peer protocol 2 to 3, expected 1 to 1"],
-    [{ purpose: "bulk" }, "purpose", "opened a bulk link"],
-    [{ purpose: undefined }, "purpose", "opened a strange link"],
+    [{ purpose: undefined }, "purpose", "of a kind that this release does not know"],
+    [{ purpose: "join", versionMin: 2 }, "version", "Cannot accept a node that wants to join"],
     [{ nodeId: 2 }, "ownId", "this node has that id itself"],
     [{ clusterId: "other" }, "wrongCluster", 'its cluster is "other", expected "boote-ü"'],
     [{ expectedId: 3 }, "wrongTarget", "it looks for node 3, this is node 2"],
   ];
   assertEquals(checkHello(HELLO, self), undefined);
+  assertEquals(checkHello({ ...HELLO, purpose: "bulk" }, self), undefined);
+  assertEquals(
+    checkHello({ ...HELLO, purpose: "join", nodeId: 0, clusterId: "" }, self),
+    undefined,
+  );
   for (const [change, code, text] of cases) {
     const refusal = checkHello({ ...HELLO, ...change }, self);
     assertEquals(refusal?.code, code);

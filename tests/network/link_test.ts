@@ -17,7 +17,7 @@ import {
   assertLessOrEqual,
   assertRejects,
 } from "../support/assert.ts";
-import { appendOf, sampleMessages } from "./samples.ts";
+import { appendOf, ofLink, sampleMessages } from "./samples.ts";
 import { handshake, helloFor, Stranger } from "./stranger.ts";
 import { hostOf, meshed, type NodeOptions, type TestNode, VirtualTcpWorld } from "./world.ts";
 
@@ -164,7 +164,9 @@ Deno.test("bytes that come in pieces of any size make the same messages", async 
       for (const message of messages) one.network.send(message);
       one.network.flush();
       await world.until("all arrived", () => two.messages.length === messages.length);
-      assertEquals(two.messages, messages);
+      for (const bulk of [false, true]) {
+        assertEquals(ofLink(two.messages, bulk), ofLink(messages, bulk));
+      }
     });
   }
 });

@@ -1,6 +1,7 @@
 /** Messages of every kind, with numbers large enough to need all their bytes. */
 
 import { LogIndex, NodeId, Term } from "../../src/base/mod.ts";
+import { isBulkKind } from "../../src/network/mod.ts";
 import {
   type LogEntry,
   type PeerMessage,
@@ -37,6 +38,18 @@ export function forwardOf(from: NodeId, to: NodeId, payload: Uint8Array): PeerMe
   const record = new Uint8Array(RECORD_HEADER_BYTES + payload.length);
   record.set(payload, RECORD_HEADER_BYTES);
   return { kind: "forwardedBatch", from, to, term: TERM, record };
+}
+
+/** A chunk of a snapshot: what travels on the bulk link. */
+export function chunkOf(from: NodeId, to: NodeId, chunk: number, chunkBytes: number): PeerMessage {
+  const bytes = new Uint8Array(chunkBytes).map((_, at) => at * 17 + chunk);
+  const last = { term: TERM, index: LogIndex(FIRST) };
+  return { kind: "snapshotChunk", from, to, term: TERM, last, chunk, bytes };
+}
+
+/** Those of one of the two links between nodes, which have an order among themselves. */
+export function ofLink(messages: readonly PeerMessage[], bulk: boolean): PeerMessage[] {
+  return messages.filter(({ kind }) => isBulkKind(kind) === bulk);
 }
 
 /** Every kind of message, in each of its shapes. */

@@ -1,6 +1,6 @@
 /** A dialler that a test drives frame by frame. */
 
-import { ByteWriter } from "../../src/base/mod.ts";
+import { ByteReader, ByteWriter } from "../../src/base/mod.ts";
 import {
   FRAME_CHALLENGE,
   FRAME_HELLO,
@@ -10,7 +10,8 @@ import {
 } from "../../src/network/frame.ts";
 import { FrameAssembler } from "../../src/network/frame_assembler.ts";
 import { proofInput } from "../../src/network/handshake.ts";
-import { encodeHello } from "../../src/network/handshake_codec.ts";
+import { decodeRefusal, encodeHello } from "../../src/network/handshake_codec.ts";
+import type { Refusal } from "../../src/network/refusal.ts";
 import type { Connection } from "../../src/platform/mod.ts";
 import { assertEquals } from "../support/assert.ts";
 import { hostOf, testProcess, type VirtualTcpWorld } from "./world.ts";
@@ -55,6 +56,11 @@ export class Stranger {
     writeFrame(out, type, fields);
     this.send(out.view());
   }
+}
+
+/** What a `refused` frame says. */
+export function refusalOf({ fields }: { readonly fields: Uint8Array }): Refusal {
+  return decodeRefusal(new ByteReader(fields));
 }
 
 export function helloFor(change: Partial<Parameters<typeof encodeHello>[0]> = {}): Uint8Array {

@@ -135,17 +135,37 @@ export class VirtualTcpWorld implements World {
   readonly name = "TCP in virtual time";
   readonly clock = new VirtualClock();
   readonly net = new MemoryNet(this.clock);
+  /** What each host accepted, in order. */
+  readonly accepted = new Map<string, Connection[]>();
   readonly #nodes = new Set<TestNode<TcpRaftNetwork>>();
 
   async start(options: NodeOptions): Promise<TestNode<TcpRaftNetwork>> {
     const lines: string[] = [];
     const hostname = hostOf(options.id);
-    const platform = { net: this.net.host(hostname), clock: this.clock, process: testProcess };
+    const net = this.#watched(hostname);
+    const platform = { net, clock: this.clock, process: testProcess };
     const peers = peersOf(options).map((id) => ({ id, hostname: hostOf(id), port: 7379 }));
     const network = makeTcp(options, platform, { hostname, port: 7379 }, peers, lines);
     const node = await record(NodeId(options.id), network, lines, options);
     this.#nodes.add(node);
     return node;
+  }
+
+  #watched(hostname: string): Net {
+    const net = this.net.host(hostname);
+    const accepted: Connection[] = [];
+    this.accepted.set(hostname, accepted);
+    return {
+      connect: (options) => net.connect(options),
+      listen: (options) =>
+        net.listen({
+          ...options,
+          onConnection(connection) {
+            accepted.push(connection);
+            options.onConnection(connection);
+          },
+        }),
+    };
   }
 
   /** The object lives on without a network; closing it ends its timers. */

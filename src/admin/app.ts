@@ -73,9 +73,7 @@ function addReads(app: Hono, deps: AdminDeps): void {
 async function transfer(context: Context, deps: AdminDeps): Promise<Response> {
   const type = context.req.header("content-type") ?? "";
   const text = await readBody(context.req.raw);
-  if (text === undefined) {
-    return refuse(context, 413, `Cannot take the body: expected at most ${BODY_BYTES_MAX} bytes`);
-  }
+  if (typeof text !== "string") return refuse(context, text.status, text.reason);
   if (text !== "" && !/^application\/json\b/i.test(type)) {
     return refuse(context, 415, `Cannot take ${type || "the body"}: expected application/json`);
   }
@@ -88,16 +86,34 @@ async function transfer(context: Context, deps: AdminDeps): Promise<Response> {
   return refuse(context, 409, `Cannot transfer leadership: ${outcome.reason}`);
 }
 
-/** The body as text; undefined when it is too long, which is found out without taking it all. */
-async function readBody(request: Request): Promise<string | undefined> {
+/** Why there is no body to work with. */
+interface BodyRefusal {
+  readonly status: 400 | 413;
+  readonly reason: string;
+}
+
+const BODY_TOO_LONG: BodyRefusal = {
+  status: 413,
+  reason: `Cannot take the body: expected at most ${BODY_BYTES_MAX} bytes`,
+};
+/** Nobody hears it: the connection is gone, or was ended for being slow. */
+const BODY_CUT_OFF: BodyRefusal = { status: 400, reason: "Cannot take the body: it was cut off" };
+
+/** The body as text; one that is too long is refused without being taken whole. */
+async function readBody(request: Request): Promise<string | BodyRefusal> {
   if (request.body === null) return "";
   const decoder = new TextDecoder();
   let bytes = 0;
   let text = "";
-  for await (const chunk of request.body) {
-    bytes += chunk.length;
-    if (bytes > BODY_BYTES_MAX) return undefined;
-    text += decoder.decode(chunk, { stream: true });
+  try {
+    for await (const chunk of request.body) {
+      bytes += chunk.length;
+      if (bytes > BODY_BYTES_MAX) return BODY_TOO_LONG;
+      text += decoder.decode(chunk, { stream: true });
+    }
+  } catch {
+    // A client that goes while it sends is no bug of ours.
+    return BODY_CUT_OFF;
   }
   return text + decoder.decode();
 }

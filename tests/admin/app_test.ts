@@ -101,6 +101,20 @@ Deno.test("transfer: bodies that are refused before anything is done", async () 
   assertEquals(deps.transfers, []);
 });
 
+Deno.test("a client that goes while it sends its body is no bug, and nothing is done", async () => {
+  const deps = fakeNode();
+  let sent = false;
+  const body = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      if (sent) return controller.error(new Error("aborted"));
+      sent = true;
+      controller.enqueue(new TextEncoder().encode("{"));
+    },
+  });
+  assertEquals((await ask(deps, "/api/v1/transfer", { ...post(), body })).status, 400);
+  assertEquals([deps.bugs, deps.transfers], [[], []]);
+});
+
 Deno.test("unknown paths and wrong methods are JSON errors that say what is there", async () => {
   const missing = await ask(fakeNode(), "/nowhere");
   assertEquals(missing.status, 404);

@@ -1,7 +1,7 @@
-/** E35, E37, E39: clients that use up descriptors, that do not read, and that send garbage. */
+/** E35, E37, E38, E39: clients that use up descriptors, do not read, do not end, or send garbage. */
 
 import { Prng } from "../../src/base/mod.ts";
-import { assert, assertEquals, assertLess } from "../support/assert.ts";
+import { assert, assertEquals, assertLess, assertStringIncludes } from "../support/assert.ts";
 import { type TestNode, withCluster } from "../support/cluster.ts";
 import { until, within } from "../support/wait.ts";
 import { encodeCommand, WireClient } from "../support/wire_client.ts";
@@ -294,4 +294,32 @@ function mutated(random: Prng, valid: readonly string[]): Uint8Array<ArrayBuffer
   }
   // Nothing that would empty the store or end the server can come out of these commands.
   return Uint8Array.from(text, (character) => character.charCodeAt(0));
+}
+
+Deno.test("E38: a client that goes, or is cut off, while it sends a request to the admin endpoint ends nothing", async () => {
+  const options = { nodes: 1, flags: ["--admin-request-timeout-ms", "500"] };
+  await withCluster(options, async (cluster) => {
+    const [{ adminPort }] = cluster.nodes;
+    const request = "POST /api/v1/transfer HTTP/1.1\r\nHost: localhost\r\n" +
+      "Content-Type: application/json\r\nContent-Length: 10\r\n\r\n{";
+    const begin = async () => {
+      const connection = await Deno.connect({ hostname: "127.0.0.1", port: adminPort });
+      await connection.write(new TextEncoder().encode(request));
+      return connection;
+    };
+    for (let i = 0; i < 3; i++) (await begin()).close();
+    const halves = await begin();
+    await halves.closeWrite();
+    const slow = await begin();
+    const answer = await within("the slow one is cut off", 10_000, textOf(slow));
+    assertStringIncludes(answer, "408");
+    await within("the half one is closed", 10_000, textOf(halves));
+    const status = await cluster.nodes[0].status();
+    assertEquals([status.role, status.incarnation], ["leader", 1]);
+  });
+});
+
+/** What arrives until the end; a reset counts as one. */
+async function textOf(connection: Deno.Conn): Promise<string> {
+  return await new Response(connection.readable).text().catch(() => "");
 }

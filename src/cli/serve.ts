@@ -249,9 +249,12 @@ class Serving {
     const admin = this.#admin!;
     const redis = formatHostPort({ hostname: server.hostname, port: server.port });
     this.#logger.info("Redis clients connect here", { address: redis });
-    if (settings.raft.peers.length > 0) {
-      this.#logger.info("members connect here", { address: formatHostPort(settings.raft.listen) });
-    }
+    const { hostname: raftHostname } = settings.raft.listen;
+    const raft = formatHostPort({
+      hostname: raftHostname,
+      port: this.#node!.options.network.listenPort,
+    });
+    this.#logger.info("members connect here", { address: raft });
     const { hostname, port } = admin;
     this.#logger.info("admin listens", { url: `http://${formatHostPort({ hostname, port })}/` });
   }

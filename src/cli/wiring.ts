@@ -1,13 +1,8 @@
 /** Settings into the options of each part. No decisions beyond what relates the parts. */
 
-import { NodeId } from "../base/mod.ts";
+import { type HostPort, NodeId } from "../base/mod.ts";
 import { formatHostPort, initialClusterSeed, parseHostPort, type Settings } from "../config/mod.ts";
-import {
-  DEFAULT_NETWORK_LIMITS,
-  type RaftNetwork,
-  SoloRaftNetwork,
-  TcpRaftNetwork,
-} from "../network/mod.ts";
+import { DEFAULT_NETWORK_LIMITS, type RaftNetwork, TcpRaftNetwork } from "../network/mod.ts";
 import type { Logger } from "../base/mod.ts";
 import type { RaftNodeOptions } from "../node/mod.ts";
 import type { Platform, Process } from "../platform/mod.ts";
@@ -61,11 +56,10 @@ export interface NetworkParts {
   readonly logger: Logger;
 }
 
-/** Links to the other members; none in a cluster of one, which listens to nobody. */
+/** Links to the other members; a cluster of one listens too, for those who want to join it. */
 export function networkOf(parts: NetworkParts): RaftNetwork {
   const { platform, settings, secrets, identity, logger } = parts;
   const { raft } = settings;
-  if (raft.peers.length === 0) return new SoloRaftNetwork();
   const frameBytesMax = Math.max(raft.entryBytesMax, raft.appendBytesMax) + FRAME_OVERHEAD_BYTES;
   return new TcpRaftNetwork({
     net: platform.net,
@@ -80,6 +74,7 @@ export function networkOf(parts: NetworkParts): RaftNetwork {
       featureLevel: FEATURE_LEVEL,
     },
     listen: raft.listen,
+    advertise: advertisedAddress(settings, identity.nodeId),
     peers: raft.peers.map((peer) => ({ id: NodeId(peer.id), ...parseHostPort(peer.raft)! })),
     secret: new TextEncoder().encode(secrets.raftSecret),
     limits: {
@@ -88,6 +83,12 @@ export function networkOf(parts: NetworkParts): RaftNetwork {
     },
     seed: randomSeed(platform.process),
   });
+}
+
+/** Where the settings say that others find this node; undefined when they say nothing. */
+function advertisedAddress({ raft }: Settings, id: NodeId): HostPort | undefined {
+  const address = raft.advertise ?? raft.peers.find((peer) => peer.id === id)?.raft;
+  return address === undefined ? undefined : parseHostPort(address);
 }
 
 /** The part of the node's options that comes from settings alone. */

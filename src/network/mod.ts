@@ -12,7 +12,6 @@ export {
 } from "./message_codec.ts";
 export * from "./raft_network.ts";
 export type { RefusalCode } from "./refusal.ts";
-export { SoloRaftNetwork } from "./solo_network.ts";
 export {
   type NetworkPlatform,
   TcpRaftNetwork,

@@ -110,8 +110,13 @@ Deno.test("E30: a second process on a data directory exits at once, the first go
 Deno.test("a port in use is one clear line and an exit code", async () => {
   await withCluster({ nodes: 1 }, async (cluster) => {
     const [node] = cluster.nodes;
-    for (const name of ["--redis-listen", "--admin-listen"]) {
-      const taken = name === "--redis-listen" ? node.redisPort : node.adminPort;
+    // A cluster of one listens for members too: others may want to join it.
+    const ports = [
+      ["--redis-listen", node.redisPort],
+      ["--raft-listen", node.raftPort],
+      ["--admin-listen", node.adminPort],
+    ] as const;
+    for (const [name, taken] of ports) {
       const flags = changedFlags(node, {
         "--node-data-dir": `${cluster.directory}/second`,
         "--redis-listen": "127.0.0.1:0",
@@ -121,7 +126,8 @@ Deno.test("a port in use is one clear line and an exit code", async () => {
       });
       const { code, output } = await runLogboat(["serve", ...flags]);
       assertEquals(code, EXIT_CODES.cannotListen.code);
-      assertStringIncludes(output, `${taken}`);
+      const setting = name.slice(2).replace("-", ".");
+      assertStringIncludes(output, `Cannot listen on 127.0.0.1:${taken} (${setting}): `);
       assertMatch(output, /in use/);
       assert(!output.includes("    at "), `a stack trace: ${output}`);
     }

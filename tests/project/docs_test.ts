@@ -19,7 +19,6 @@ const KNOWN: Readonly<Record<string, number>> = {
   "src/machine/machine.ts": 2,
   "src/machine/origin_table.ts": 1,
   "src/network/limits.ts": 1,
-  "src/network/solo_network.ts": 1,
   "src/network/tcp_raft_network.ts": 1,
   "src/node/gateway.ts": 3,
   "src/raft/log_entry.ts": 2,

@@ -72,10 +72,9 @@ export class DiskGuard {
   /** Judges the sync under way, `busyMs` old, 0 for none; called at each tick. */
   check(busyMs: number): void {
     const verdict = this.#health.check(busyMs);
-    const { countedMs } = this.#health;
-    if (verdict === "exit") this.#options.onHung(countedMs);
+    if (verdict === "exit") this.#options.onHung(busyMs);
     if (verdict !== "stepDown") return;
-    this.#options.logger.error("the disk does not answer", { busyMs: Math.round(countedMs) });
+    this.#options.logger.error("the disk does not answer", { busyMs: Math.round(busyMs) });
     this.#leaveHungDisk();
   }
 

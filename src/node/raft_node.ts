@@ -15,7 +15,6 @@ import {
   Raft,
   type RaftMessage,
   type Ready,
-  votersOf,
 } from "../raft/mod.ts";
 import { Clients } from "./clients.ts";
 import { type Counters, newCounters } from "./counters.ts";
@@ -79,10 +78,13 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
     this.#leaderClock = new LeaderClock(() => clock.wallMs());
     this.raft = new Raft({
       id: options.id,
-      voters: votersOf(start.configurations[start.configurations.length - 1].configuration),
+      configurations: start.configurations,
       hardState: storage.recovered.hardState,
+      start: storage.recovered.logStart,
       last: storage.recovered.last,
       termRuns: storage.recovered.termRuns,
+      appliedIndex: start.replica.last.index,
+      mayVote: true,
       electionTimeoutMs: options.electionTimeoutMs,
       heartbeatMs: options.heartbeatMs,
       limits: options.raftLimits,

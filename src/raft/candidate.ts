@@ -2,6 +2,7 @@
 
 import type { NodeId, Term } from "../base/mod.ts";
 import {
+  armElectionTimer,
   armForAnswers,
   armForRetry,
   armQuickElection,
@@ -23,8 +24,18 @@ import {
 import type { CampaignRole, RaftState } from "./state.ts";
 import { DONE, ignored } from "./step_result.ts";
 
+/** Whether this node could be of use as a leader, and may become one. */
+export function canCampaign(state: RaftState): boolean {
+  return isVoter(state) && state.recoveringFrom === undefined && !state.damaged &&
+    !state.log.needsSnapshot && state.nowMs >= state.timer.blockedUntilMs;
+}
+
 /** The election timer ran out: asks whether an election could be won. */
 export function campaign(state: RaftState): void {
+  if (!canCampaign(state)) {
+    armElectionTimer(state);
+    return;
+  }
   takeAttempt(state);
   becomePreCandidate(state);
   requestVotes(state, true, false);
@@ -34,9 +45,11 @@ export function campaign(state: RaftState): void {
 /** The leader's process closed its connection (architecture D10): campaigns soon. */
 export function handlePeerClosed(state: RaftState, peer: NodeId): StepResult {
   const role = state.role;
-  if (role.kind !== "follower" || role.leaderId !== peer) return ignored("not the leader");
+  if (role.kind !== "follower" && role.kind !== "learner") return ignored("not the leader");
+  if (role.leaderId !== peer) return ignored("not the leader");
   forgetLeader(state, role);
-  armQuickElection(state, peer);
+  if (role.kind === "follower") armQuickElection(state, peer);
+  else state.timer.contactMs = -Infinity;
   return DONE;
 }
 
@@ -44,14 +57,14 @@ export function handlePeerClosed(state: RaftState, peer: NodeId): StepResult {
 export function handleTimeoutNow(state: RaftState, message: TimeoutNow): StepResult {
   const role = state.role;
   if (role.kind !== "follower" || role.leaderId !== message.from) return ignored("not its leader");
-  if (state.nowMs < state.timer.blockedUntilMs) return ignored("cannot lead for now");
+  if (!canCampaign(state)) return ignored("cannot lead for now");
   startElection(state, true);
   return DONE;
 }
 
 /** A request of the current term, or for a pre-vote of any term not below it. */
 export function handleRequestVote(state: RaftState, message: RequestVoteArg): StepResult {
-  const granted = state.log.isUpToDate(message.last) &&
+  const granted = state.recoveringFrom === undefined && state.log.isUpToDate(message.last) &&
     (message.preVote ? wouldVote(state, message) : canVote(state, message.from));
   if (granted && message.preVote) {
     if (state.role.kind === "follower") postponeQuickAttempt(state);
@@ -110,12 +123,12 @@ function canVote(state: RaftState, candidate: NodeId): boolean {
 }
 
 function tally(state: RaftState): void {
-  const role = state.role;
+  const { role, members } = state;
   if (role.kind !== "preCandidate" && role.kind !== "candidate") return;
-  if (role.granted.size >= state.quorum) {
+  if (members.areQuorum((id) => role.granted.has(id))) {
     if (role.kind === "preCandidate") startElection(state, false);
     else becomeLeader(state);
-  } else if (state.voters.length - countRefused(state, role) < state.quorum) {
+  } else if (members.areBlocking((id) => isLost(state, role, id))) {
     becomeFollower(state, state.term, undefined);
     armForRetry(state);
   }
@@ -125,11 +138,10 @@ function tally(state: RaftState): void {
  * A leader whose process is gone will not answer: at the quick pace it counts as a refusal. Later it
  * may be back as a follower whose vote is needed.
  */
-function countRefused(state: RaftState, role: CampaignRole): number {
+function isLost(state: RaftState, role: CampaignRole, id: NodeId): boolean {
   const { quickAttemptsLeft, closedLeader } = state.timer;
-  const closed = quickAttemptsLeft > 0 ? closedLeader : undefined;
-  const gone = closed !== undefined && !role.granted.has(closed) && !role.refused.has(closed);
-  return role.refused.size + (gone ? 1 : 0);
+  return role.refused.has(id) ||
+    (quickAttemptsLeft > 0 && id === closedLeader && !role.granted.has(id));
 }
 
 function startElection(state: RaftState, transfer: boolean): void {
@@ -139,8 +151,7 @@ function startElection(state: RaftState, transfer: boolean): void {
 }
 
 function requestVotes(state: RaftState, preVote: boolean, transfer: boolean): void {
-  if (!isVoter(state)) return;
-  for (const voter of state.voters) {
+  for (const voter of state.members.voters) {
     if (voter === state.id) continue;
     const message: RequestVoteArg = {
       kind: "requestVote",

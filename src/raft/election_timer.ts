@@ -54,7 +54,7 @@ export function armQuickElection(state: RaftState, leaderId: NodeId): void {
   timer.closedMs = state.nowMs;
   timer.quickAttemptsLeft = QUICK_ATTEMPTS;
   let rank = 0;
-  for (const voter of state.voters) if (voter < state.id && voter !== leaderId) rank++;
+  for (const voter of state.members.voters) if (voter < state.id && voter !== leaderId) rank++;
   const delayMs = rank * QUICK_STAGGER_MS + between(state, 0, QUICK_JITTER_MS);
   timer.deadlineMs = Math.min(timer.deadlineMs, state.nowMs + delayMs);
 }

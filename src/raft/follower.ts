@@ -3,6 +3,7 @@
 import { assert, type LogIndex, type NodeId } from "../base/mod.ts";
 import { noteLeaderContact } from "./election_timer.ts";
 import type { EntryId } from "./log_entry.ts";
+import { appendEntry, truncateLog } from "./membership.ts";
 import type {
   AppendEntriesArg,
   AppendEntriesReply,
@@ -12,6 +13,7 @@ import type {
 import { send, sendAfterPersist } from "./outbox.ts";
 import { resendReads } from "./read_index.ts";
 import type { StepResult } from "./ready.ts";
+import { maybeRecover } from "./recovery.ts";
 import { becomeFollower } from "./roles.ts";
 import type { FollowerRole, RaftState } from "./state.ts";
 import { DONE } from "./step_result.ts";
@@ -29,12 +31,18 @@ export function handleAppendEntries(state: RaftState, message: AppendEntriesArg)
   if (matched > role.matchedIndex) role.matchedIndex = matched as LogIndex;
   role.ackDue = true;
   learnCommit(state, role, message.commitIndex);
+  maybeRecover(state, role);
   return DONE;
 }
 
 export function handleHeartbeat(state: RaftState, message: HeartbeatArg): StepResult {
   const role = follow(state, message.from);
-  state.log.commitTo(message.commitIndex);
+  if (state.recoveringFrom === undefined) state.log.commitTo(message.commitIndex);
+  else {
+    // What this node acknowledged before it started may not be here.
+    state.log.commitTo(Math.min(message.commitIndex, role.matchedIndex) as LogIndex);
+    maybeRecover(state, role);
+  }
   if (!message.wantsReply) return DONE;
   const reply: HeartbeatReply = {
     kind: "heartbeatReply",
@@ -69,7 +77,7 @@ export function flushFollower(state: RaftState, role: FollowerRole): void {
 }
 
 /** The sender leads the current term: whatever this node was, it follows now. */
-function follow(state: RaftState, leaderId: NodeId): FollowerRole {
+export function follow(state: RaftState, leaderId: NodeId): FollowerRole {
   const role = state.role;
   if (role.kind === "follower" || role.kind === "learner") {
     if (role.leaderId !== leaderId) {
@@ -90,7 +98,7 @@ function follow(state: RaftState, leaderId: NodeId): FollowerRole {
 }
 
 function appendMissing(state: RaftState, role: FollowerRole, message: AppendEntriesArg): void {
-  const { log, outstanding } = state;
+  const { log } = state;
   let index = message.prev.index as number;
   for (const entry of message.entries) {
     index++;
@@ -98,15 +106,15 @@ function appendMissing(state: RaftState, role: FollowerRole, message: AppendEntr
       assert(false, `Cannot append entry ${entry.index}: expected ${index} at this place`);
     }
     if (index <= log.last.index) {
-      if (log.termAt(entry.index) === entry.term) continue;
+      // What was compacted away is committed, and so the same.
+      if (index < log.start.index || log.termAt(entry.index) === entry.term) continue;
       assert(
         index > role.matchedIndex,
         `Cannot replace entry ${index}: it matched this term's leader already`,
       );
-      log.truncateFrom(entry.index);
-      outstanding.truncateFrom(entry.index);
+      truncateLog(state, entry.index);
     }
-    log.append(entry);
+    appendEntry(state, entry);
   }
 }
 

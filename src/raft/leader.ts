@@ -3,6 +3,8 @@
 import type { LogIndex, NodeId } from "../base/mod.ts";
 import { armElectionTimer } from "./election_timer.ts";
 import { type EntryKind, type LogEntry, sealEntry } from "./log_entry.ts";
+import { forgetDeparted, noteCatchUp } from "./membership.ts";
+import { INCOMING } from "./members.ts";
 import type { AppendEntriesReply, HeartbeatReply, RaftMessage } from "./message.ts";
 import { becomeProbe, maybeAdvance, type Progress } from "./progress.ts";
 import { noteRound, sendHeartbeats } from "./read_index.ts";
@@ -11,12 +13,12 @@ import { maybeCommit, sendFetched, wantsFlush } from "./replication.ts";
 import { becomeFollower } from "./roles.ts";
 import type { LeaderRole, RaftState } from "./state.ts";
 import { DONE, ignored, refused } from "./step_result.ts";
-import { tickTransfer } from "./transfer.ts";
+import { endTransfer, repeatTimeoutNow } from "./transfer.ts";
 
 /** Appends an entry. One entry always goes, however large, when nothing else is uncommitted. */
 export function handlePropose(
   state: RaftState,
-  entryKind: EntryKind,
+  entryKind: Exclude<EntryKind, "configuration">,
   record: Uint8Array,
   awaitedBy: NodeId | undefined,
 ): StepResult {
@@ -48,7 +50,10 @@ export function handleAppendEntriesReply(
   progress.lastContactMs = state.nowMs;
   if (message.conflict !== undefined) return handleRejection(state, progress, message);
   if (message.index > state.log.last.index) return ignored("beyond the log");
-  if (!maybeAdvance(progress, message.index, state.nowMs)) return DONE;
+  const firstIndex = state.log.start.index + 1;
+  const advanced = maybeAdvance(progress, message.index, state.nowMs, firstIndex);
+  if (progress.catchUp !== undefined) noteCatchUp(state, progress);
+  if (!advanced) return DONE;
   maybeCommit(state, role);
   if (wantsFlush(state, progress) || role.transfer !== undefined) state.flushDue = true;
   return DONE;
@@ -65,6 +70,7 @@ export function handleHeartbeatReply(
   // It can be reached and something is missing for a heartbeat already: assume a lost message.
   if (
     progress.matchIndex < state.log.last.index && progress.fetchFirst === 0 &&
+    progress.state !== "snapshot" &&
     state.nowMs - progress.movedMs >= state.heartbeatMs
   ) {
     if (progress.state === "probe") progress.probeSent = false;
@@ -95,12 +101,23 @@ export function handleFetched(
  * The follower's process closed its connection: what was in flight is lost. So may be what it had
  * acknowledged, where its fsync policy promises less than `always`: its match starts anew.
  */
-export function handleFollowerClosed(role: LeaderRole, peer: NodeId): StepResult {
+export function handleFollowerClosed(
+  state: RaftState,
+  role: LeaderRole,
+  peer: NodeId,
+): StepResult {
   const progress = role.peers.find((p) => p.peer === peer);
   if (progress === undefined) return ignored("a stranger");
+  if (progress.departedMs !== undefined) {
+    role.peers = role.peers.filter((p) => p !== progress);
+    return DONE;
+  }
   const nextIndex = (progress.matchIndex + 1) as LogIndex;
   progress.matchIndex = 0 as LogIndex;
   progress.commitSent = 0 as LogIndex;
+  if (progress.catchUp !== undefined) {
+    progress.catchUp = { lastIndex: state.log.last.index, startMs: state.nowMs, done: false };
+  }
   becomeProbe(progress, nextIndex);
   // It is not there: the next heartbeat that it answers starts the probe.
   progress.probeSent = true;
@@ -114,11 +131,13 @@ export function tickLeader(state: RaftState, role: LeaderRole): void {
     return;
   }
   if (role.transfer !== undefined && state.nowMs >= role.transfer.deadlineMs) {
-    tickTransfer(state, role);
+    endTransfer(state, role);
+    if (state.role !== role) return;
   }
   if (state.nowMs < role.heartbeatDueMs) return;
+  forgetDeparted(state, role);
   sendHeartbeats(state, role);
-  tickTransfer(state, role);
+  repeatTimeoutNow(state, role);
 }
 
 /** The driver cannot trust its disk: follows, says nothing more as leader, does not campaign. */
@@ -146,8 +165,10 @@ function handleRejection(
     if (index >= progress.nextIndex) return ignored("an old rejection");
     becomeProbe(progress, (progress.matchIndex + 1) as LogIndex);
   } else {
-    if (index !== progress.nextIndex - 1) return ignored("an old rejection");
-    becomeProbe(progress, (state.log.lastUpToTerm(conflict).index + 1) as LogIndex);
+    if (progress.state === "snapshot" || index !== progress.nextIndex - 1) {
+      return ignored("an old rejection");
+    }
+    becomeProbe(progress, state.log.nextBehind(conflict));
   }
   state.flushDue = true;
   return DONE;
@@ -155,9 +176,14 @@ function handleRejection(
 
 function isQuorumHeard(state: RaftState, role: LeaderRole): boolean {
   const sinceMs = state.nowMs - state.electionTimeoutMs.max;
-  let heard = 1;
-  for (const peer of role.peers) if (peer.lastContactMs > sinceMs) heard++;
-  return heard >= state.quorum;
+  let incoming = state.members.ownVotes & INCOMING;
+  let outgoing = state.members.ownVotes >> 1;
+  for (const { votes, lastContactMs } of role.peers) {
+    if (lastContactMs <= sinceMs) continue;
+    incoming += votes & INCOMING;
+    outgoing += votes >> 1;
+  }
+  return state.members.isQuorum(incoming, outgoing);
 }
 
 function isNotOfLeader(message: RaftMessage): boolean {

@@ -4,6 +4,7 @@ export * from "./configuration.ts";
 export * from "./driver_message.ts";
 export * from "./log_entry.ts";
 export * from "./membership_change.ts";
+export type { PlacedConfiguration } from "./members.ts";
 export * from "./message.ts";
 export * from "./options.ts";
 export type { PeerProgress, ProgressState } from "./progress.ts";

@@ -1,7 +1,8 @@
 /** What a `Raft` is made from. */
 
-import type { NodeId } from "../base/mod.ts";
+import type { LogIndex, NodeId } from "../base/mod.ts";
 import type { EntryId } from "./log_entry.ts";
+import type { PlacedConfiguration } from "./members.ts";
 import type { HardState, TermRun } from "./ready.ts";
 
 /** Bounds on what the core holds or sends. All are > 0; bytes count whole records. */
@@ -19,12 +20,27 @@ export interface RaftLimits {
 
 export interface RaftOptions {
   readonly id: NodeId;
-  /** Every voter of the cluster; holds `id` unless this node is no member yet. */
-  readonly voters: readonly NodeId[];
+  /**
+   * Rising. The first is committed: that of the snapshot, else of the first start with index 0,
+   * `EMPTY_CONFIGURATION` on a node that has not heard of its cluster. Behind it those of the log.
+   */
+  readonly configurations: readonly PlacedConfiguration[];
   readonly hardState: HardState;
-  /** The last entry on disk and the terms of all entries there; none for an empty log. */
+  /** The entry before the first one on disk; zero for a log that begins with entry 1. */
+  readonly start: EntryId;
+  /** The last entry on disk and the terms of all entries there; `start` for an empty log. */
   readonly last: EntryId;
   readonly termRuns: readonly TermRun[];
+  /**
+   * What the machine has from its snapshot, 0 without one. Less than `start.index` when the
+   * snapshot is lost: the node takes part, but can apply nothing until it is given another one.
+   */
+  readonly appliedIndex: LogIndex;
+  /**
+   * False when the log may have lost entries that it acknowledged: the node neither votes nor
+   * campaigns until it has what its leader had committed in its own term (`Raft.isRecovering`).
+   */
+  readonly mayVote: boolean;
   /** An election starts after a random time in this range without a leader. */
   readonly electionTimeoutMs: { readonly min: number; readonly max: number };
   readonly heartbeatMs: number;

@@ -1,13 +1,14 @@
 /**
  * What a leader knows of one follower (Raft thesis §3.5, §10.2.1). `probe`: the common prefix is
  * not known, one append at a time looks for it. `replicate`: it is known, appends are pipelined.
+ * `snapshot`: it needs entries that are here no more; nothing is appended until it has a snapshot.
  */
 
 import type { LogIndex, NodeId } from "../base/mod.ts";
 import { Inflight } from "./inflight.ts";
 import type { RaftLimits } from "./options.ts";
 
-export type ProgressState = "probe" | "replicate";
+export type ProgressState = "probe" | "replicate" | "snapshot";
 
 /** A follower as metrics see it. */
 export interface PeerProgress {
@@ -20,8 +21,23 @@ export interface PeerProgress {
   readonly lastContactMs: number;
 }
 
-/** Invariant: `matchIndex < nextIndex`; the window is empty while probing. */
+/** How a joining member catches up, in rounds (thesis §4.2.1). */
+export interface CatchUp {
+  /** The end of the log when the round began. */
+  lastIndex: LogIndex;
+  startMs: number;
+  /** A round took no longer than an election: the member may vote. */
+  done: boolean;
+}
+
+/** Invariant: `matchIndex < nextIndex`; the window is empty except while replicating. */
 export interface Progress extends PeerProgress {
+  /** The mask of its votes (members.ts). */
+  votes: number;
+  /** Of a joining member. */
+  catchUp: CatchUp | undefined;
+  /** It is in the configuration no more since then; it only has to learn of it. */
+  departedMs: number | undefined;
   state: ProgressState;
   matchIndex: LogIndex;
   nextIndex: LogIndex;
@@ -52,6 +68,9 @@ export function newProgress(
 ): Progress {
   return {
     peer,
+    votes: 0,
+    catchUp: undefined,
+    departedMs: undefined,
     state: "probe",
     matchIndex: 0 as LogIndex,
     nextIndex,
@@ -76,16 +95,33 @@ export function becomeProbe(progress: Progress, nextIndex: LogIndex): void {
   progress.inflight.clear();
 }
 
-/** Notes that the follower has everything up to `index`. False when that is no news. */
-export function maybeAdvance(progress: Progress, index: LogIndex, nowMs: number): boolean {
+/** Nothing is sent before the follower has a snapshot. */
+export function becomeSnapshot(progress: Progress): void {
+  progress.state = "snapshot";
+  progress.nudge = false;
+  progress.fetchFirst = 0;
+  progress.inflight.clear();
+}
+
+/**
+ * Notes that the follower has everything up to `index`. False when that is no news. `firstIndex` is
+ * the first entry that the leader could send.
+ */
+export function maybeAdvance(
+  progress: Progress,
+  index: LogIndex,
+  nowMs: number,
+  firstIndex: number,
+): boolean {
   const advanced = index > progress.matchIndex;
   if (advanced) {
     progress.matchIndex = index;
     progress.movedMs = nowMs;
     if (progress.nextIndex <= index) progress.nextIndex = (index + 1) as LogIndex;
   }
-  if (progress.state === "probe") {
+  if (progress.state !== "replicate") {
     if (index < progress.matchIndex) return advanced;
+    if (progress.state === "snapshot" && index + 1 < firstIndex) return advanced;
     progress.state = "replicate";
     progress.nextIndex = (progress.matchIndex + 1) as LogIndex;
     return true;

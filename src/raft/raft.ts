@@ -7,6 +7,7 @@
  */
 
 import { assert, type LogIndex, type NodeId, type Term } from "../base/mod.ts";
+import type { Configuration } from "./configuration.ts";
 import { armElectionTimer } from "./election_timer.ts";
 import { flushFollower } from "./follower.ts";
 import type { EntryId, LogEntry } from "./log_entry.ts";
@@ -20,6 +21,7 @@ import type {
   ReadState,
   Ready,
   RoleState,
+  SnapshotNeed,
   StepResult,
 } from "./ready.ts";
 import { flushLeader } from "./replication.ts";
@@ -31,6 +33,7 @@ const NO_ENTRIES: readonly LogEntry[] = [];
 const NO_MESSAGES: readonly RaftMessage[] = [];
 const NO_READS: readonly ReadState[] = [];
 const NO_FETCHES: readonly Fetch[] = [];
+const NO_SNAPSHOTS: readonly SnapshotNeed[] = [];
 
 export class Raft {
   readonly #state: RaftState;
@@ -41,12 +44,13 @@ export class Raft {
   constructor(options: RaftOptions) {
     this.#state = newState(options);
     this.#checkedTerm = this.#state.term;
-    if (options.voters.length > 1) armElectionTimer(this.#state);
+    if (!this.#state.members.isQuorumAlone) armElectionTimer(this.#state);
   }
 
   /** Takes one event. Throws `AssertionError` on a bug, this program's or a peer's. */
   step(event: RaftEvent): StepResult {
     const result = stepEvent(this.#state, event);
+    this.#state.members.commitTo(this.#state.log.commitIndex);
     this.#assertInvariants();
     return result;
   }
@@ -58,7 +62,8 @@ export class Raft {
     return state.flushDue || outbox.messages.length > 0 ||
       outbox.messagesAfterPersist.length > 0 || log.takenIndex < log.last.index ||
       log.commitIndex > state.takenCommitIndex || outbox.reads.length > 0 ||
-      outbox.fetches.length > 0 || state.term !== state.takenTerm ||
+      outbox.fetches.length > 0 || outbox.snapshot !== undefined ||
+      outbox.snapshots.length > 0 || state.term !== state.takenTerm ||
       state.votedFor !== state.takenVotedFor ||
       ((role.kind === "follower" || role.kind === "learner") && role.ackDue);
   }
@@ -71,18 +76,22 @@ export class Raft {
     else if (role.kind === "follower" || role.kind === "learner") flushFollower(state, role);
     const hardState = this.#takeHardState();
     const entries = log.takenIndex < log.last.index ? log.take() : NO_ENTRIES;
+    const { snapshot } = outbox;
     const number = ++state.readyNumber;
-    if (hardState !== undefined || entries.length > 0) {
+    if (hardState !== undefined || entries.length > 0 || snapshot !== undefined) {
       state.outstanding.add(number, state.term, log.takenIndex);
     }
-    const { messages, messagesAfterPersist, reads, fetches } = outbox;
+    const { messages, messagesAfterPersist, reads, fetches, snapshots } = outbox;
     if (messages.length > 0) outbox.messages = [];
     if (messagesAfterPersist.length > 0) outbox.messagesAfterPersist = [];
     if (reads.length > 0) outbox.reads = [];
     if (fetches.length > 0) outbox.fetches = [];
+    if (snapshot !== undefined) outbox.snapshot = undefined;
+    if (snapshots.length > 0) outbox.snapshots = [];
     state.takenCommitIndex = log.commitIndex;
     return {
       number,
+      snapshot,
       hardState,
       entries,
       messages: messages.length > 0 ? messages : NO_MESSAGES,
@@ -90,6 +99,7 @@ export class Raft {
       commitIndex: log.commitIndex,
       reads: reads.length > 0 ? reads : NO_READS,
       fetches: fetches.length > 0 ? fetches : NO_FETCHES,
+      snapshots: snapshots.length > 0 ? snapshots : NO_SNAPSHOTS,
     };
   }
 
@@ -117,8 +127,33 @@ export class Raft {
   get lastEntry(): EntryId {
     return this.#state.log.last;
   }
+  /** The entry before the log's first one: what is up to it is in a snapshot. */
+  get logStart(): EntryId {
+    return this.#state.log.start;
+  }
+  /** Whether this node votes, in the configuration that is in effect. */
   get isVoter(): boolean {
     return isVoter(this.#state);
+  }
+  /** The members in effect: the newest configuration in the log, committed or not. */
+  get configuration(): Configuration {
+    return this.#state.members.configuration;
+  }
+  /** The entry that says `configuration`; 0 when it is from before the log. */
+  get configurationIndex(): LogIndex {
+    return this.#state.members.index;
+  }
+  /** The newest configuration that no other one can replace any more but a later change. */
+  get committedConfiguration(): Configuration {
+    return this.#state.members.committedConfiguration;
+  }
+  /** Whether it does not vote yet because its log may lack what it acknowledged (`mayVote`). */
+  get isRecovering(): boolean {
+    return this.#state.recoveringFrom !== undefined;
+  }
+  /** Whether nothing can be applied before a snapshot of a peer is here. */
+  get needsSnapshot(): boolean {
+    return this.#state.log.needsSnapshot;
   }
   /** Records in memory that are not committed. */
   get uncommittedBytes(): number {
@@ -176,7 +211,7 @@ export class Raft {
 
   /** After every step, in constant time. Constant messages: they are built each time. */
   #assertInvariants(): void {
-    const { term, votedFor, role, log, id } = this.#state;
+    const { term, votedFor, role, log, id, members } = this.#state;
     assert(term >= this.#checkedTerm, "Cannot go on: the term fell");
     assert(log.commitIndex >= this.#checkedCommitIndex, "Cannot go on: the commit index fell");
     assert(log.appliedIndex <= log.commitIndex, "Cannot go on: applied more than is committed");
@@ -184,6 +219,12 @@ export class Raft {
     assert(log.takenIndex <= log.last.index, "Cannot go on: handed out more than the log has");
     assert(log.stableIndex <= log.takenIndex, "Cannot go on: more is stable than handed out");
     assert(log.last.term <= term, "Cannot go on: the log is ahead of the term");
+    assert(log.start.index <= log.commitIndex, "Cannot go on: more is compacted than committed");
+    assert(members.index <= log.last.index, "Cannot go on: the members are ahead of the log");
+    if (role.kind === "follower" || role.kind === "learner") {
+      const kind = members.ownVotes === 0 ? "learner" : "follower";
+      assert(role.kind === kind, "Cannot go on: the role does not fit the members");
+    }
     if (role.kind === "candidate" || role.kind === "leader") {
       assert(votedFor === id, "Cannot go on: a candidate or leader did not vote for itself");
     }

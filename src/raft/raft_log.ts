@@ -1,20 +1,32 @@
 /**
- * The Raft log as the core sees it: the terms of all entries, the bodies of those that may still be
- * needed at once, and the positions that matter. It is not the disk: entries that are on disk and
- * applied may be gone from here, and are then read back by the driver.
+ * The Raft log as the core sees it: the terms of all entries behind `start`, the bodies of those
+ * that may still be needed at once, and the positions that matter. It is not the disk: entries that
+ * are on disk and applied may be gone from here, and are then read back by the driver. What is at
+ * or before `start` is in a snapshot: committed, and so equal to what any leader has there.
  *
- * Invariants: `appliedIndex <= commitIndex <= last.index`, `stableIndex <= takenIndex <=
- * last.index`; bodies are held for a contiguous tail of the log, and always for entries that are
- * not applied or not durable and that this process has seen.
+ * Invariants: `start.index <= commitIndex <= last.index`, `appliedIndex <= commitIndex`,
+ * `stableIndex <= takenIndex <= last.index`; bodies are held for a contiguous tail of the log, and
+ * always for entries that are not applied or not durable and that this process has seen.
  */
 
 import { assert, type LogIndex, type Term } from "../base/mod.ts";
-import { ENTRY_ID_ZERO, type EntryId, type LogEntry } from "./log_entry.ts";
+import type { EntryId, LogEntry } from "./log_entry.ts";
 import type { TermRun } from "./ready.ts";
 import { TermRuns } from "./term_runs.ts";
 
 /** Freed slots at the front of the body array that are worth moving the rest for. */
 const SLOTS_FREE_MAX = 1024;
+
+/** What a restart finds of the log. */
+export interface RecoveredPositions {
+  /** The entry before the first one on disk. */
+  readonly start: EntryId;
+  /** The last one on disk, `start` when there is none. */
+  readonly last: EntryId;
+  readonly termRuns: readonly TermRun[];
+  /** What the machine has from its snapshot. */
+  readonly appliedIndex: LogIndex;
+}
 
 export class RaftLog {
   readonly #runs: TermRuns;
@@ -26,26 +38,41 @@ export class RaftLog {
   #firstCached: number;
   #appliedBytes = 0;
   #uncommittedBytes = 0;
-  #commitIndex = 0;
-  #appliedIndex = 0;
+  #commitIndex: number;
+  #appliedIndex: number;
   #stableIndex: number;
   #takenIndex: number;
 
-  constructor(last: EntryId, runs: readonly TermRun[], cacheBytesMax: number) {
-    this.#runs = new TermRuns(runs);
-    this.#last = last.index === 0 ? ENTRY_ID_ZERO : last;
+  constructor(recovered: RecoveredPositions, cacheBytesMax: number) {
+    const { start, last, termRuns, appliedIndex } = recovered;
+    this.#runs = new TermRuns(start, termRuns);
+    this.#last = last;
     this.#cacheBytesMax = cacheBytesMax;
     this.#firstCached = last.index + 1;
     this.#stableIndex = last.index;
     this.#takenIndex = last.index;
+    this.#appliedIndex = appliedIndex;
+    this.#commitIndex = Math.max(start.index, appliedIndex);
+    assert(
+      start.index <= last.index && appliedIndex <= last.index,
+      `Cannot open log: it begins behind ${start.index}, ends with ${last.index}, and ${appliedIndex} is applied`,
+    );
     assert(
       this.#runs.termAt(last.index) === last.term,
       `Cannot open log: its term runs do not end at term ${last.term} of entry ${last.index}`,
     );
   }
 
+  /** The entry before the first one. */
+  get start(): EntryId {
+    return this.#runs.start;
+  }
   get last(): EntryId {
     return this.#last;
+  }
+  /** The machine lacks what was compacted away: it can only go on from a snapshot of a peer. */
+  get needsSnapshot(): boolean {
+    return this.#appliedIndex < this.#runs.start.index;
   }
   get commitIndex(): LogIndex {
     return this.#commitIndex as LogIndex;
@@ -70,14 +97,18 @@ export class RaftLog {
     return this.#firstCached as LogIndex;
   }
 
-  /** The term at `index`, from 0 to `last.index`. */
+  /** The term at `index`, from `start.index` to `last.index`. */
   termAt(index: LogIndex): Term {
     return index === this.#last.index ? this.#last.term : this.#runs.termAt(index);
   }
 
-  /** Whether the log has the entry `id`, and so the same prefix as whoever else has it. */
+  /**
+   * Whether the log has the entry `id` of a leader, and so the same prefix as it has. What was
+   * compacted away is committed: every leader has it.
+   */
   has(id: EntryId): boolean {
-    return id.index <= this.#last.index && this.termAt(id.index) === id.term;
+    return id.index < this.start.index ||
+      (id.index <= this.#last.index && this.termAt(id.index) === id.term);
   }
 
   /** Whether a log that ends in `last` has everything that could be committed here (§3.6.1). */
@@ -87,11 +118,26 @@ export class RaftLog {
       : last.index >= this.#last.index;
   }
 
-  /** The largest entry at or before `at.index` whose term is at most `at.term` (§3.5). */
+  /**
+   * The largest entry at or before `at.index`, which is behind `start`, whose term is at most
+   * `at.term` (§3.5); `start` when there is none.
+   */
   lastUpToTerm(at: EntryId): EntryId {
     const from = Math.min(at.index, this.#last.index) as LogIndex;
     const index = this.#runs.lastIndexUpToTerm(from, at.term);
     return { index, term: this.termAt(index) };
+  }
+
+  /**
+   * Where the entries begin that a follower may lack whose log can only match up to `conflict`; at
+   * or before `start` when entries are among them that are here no more.
+   */
+  nextBehind(conflict: EntryId): LogIndex {
+    const { start } = this;
+    if (conflict.index < start.index) return (conflict.index + 1) as LogIndex;
+    const { index } = this.lastUpToTerm(conflict);
+    if (index === start.index && start.term > conflict.term) return start.index;
+    return (index + 1) as LogIndex;
   }
 
   append(entry: LogEntry): void {
@@ -103,7 +149,9 @@ export class RaftLog {
         }`,
       );
     }
-    if (entry.term !== this.#last.term) this.#runs.extend(entry.index, entry.term);
+    if (entry.term !== this.#last.term || this.#last.index === this.start.index) {
+      this.#runs.extend(entry.index, entry.term);
+    }
     this.#bodies.push(entry);
     this.#last = { term: entry.term, index: entry.index };
     this.#uncommittedBytes += entry.record.length;
@@ -136,6 +184,55 @@ export class RaftLog {
     const from = Math.max(this.#commitIndex + 1, this.#firstCached);
     for (let at = from; at <= index; at++) this.#uncommittedBytes -= this.#body(at).record.length;
     this.#commitIndex = index;
+  }
+
+  /** The disk's log begins behind `start`, which is applied and durable. */
+  compactTo(start: EntryId): void {
+    if (start.index <= this.start.index) return;
+    assert(
+      start.index <= this.#appliedIndex && start.index <= this.#stableIndex,
+      `Cannot compact log to ${start.index}: applied index is ${this.#appliedIndex}, stable index is ${this.#stableIndex}`,
+    );
+    assert(
+      this.termAt(start.index) === start.term,
+      `Cannot compact log: entry ${start.index} has term ${
+        this.termAt(start.index)
+      }, expected ${start.term}`,
+    );
+    this.#runs.compactTo(start, this.#last.index);
+    while (this.#firstCached <= start.index && this.#firstCached <= this.#last.index) this.#drop();
+    this.#trim();
+  }
+
+  /**
+   * The machine's state comes from a snapshot that ends with `last`. A log that has this entry
+   * stays; else the log is empty now and begins behind it. Returns whether it was emptied.
+   */
+  restore(last: EntryId): boolean {
+    const { index } = last;
+    assert(index > this.#appliedIndex, `Cannot restore ${index}: that is applied already`);
+    if (this.has(last)) {
+      this.commitTo(index);
+      this.appliedTo(index);
+      return false;
+    }
+    assert(
+      index > this.#commitIndex,
+      `Cannot restore ${index} of term ${last.term}: commit index is ${this.#commitIndex}`,
+    );
+    this.#runs.reset(last);
+    this.#last = last;
+    this.#bodies = [];
+    this.#head = 0;
+    this.#firstCached = index + 1;
+    this.#appliedBytes = 0;
+    this.#uncommittedBytes = 0;
+    this.#commitIndex = index;
+    this.#appliedIndex = index;
+    // Durable when the snapshot is.
+    this.#stableIndex = 0;
+    this.#takenIndex = index;
+    return true;
   }
 
   /** The machine has applied up to `index`: bodies beyond the cache's bound are let go. */
@@ -189,18 +286,24 @@ export class RaftLog {
   }
 
   #entryIdAt(index: number): EntryId {
-    if (index === 0) return ENTRY_ID_ZERO;
     return { index: index as LogIndex, term: this.#runs.termAt(index as LogIndex) };
   }
 
   #evict(): void {
     const evictable = Math.min(this.#appliedIndex, this.#stableIndex);
-    while (this.#appliedBytes > this.#cacheBytesMax && this.#firstCached <= evictable) {
-      this.#appliedBytes -= (this.#bodies[this.#head] as LogEntry).record.length;
-      this.#bodies[this.#head] = undefined;
-      this.#head++;
-      this.#firstCached++;
-    }
+    while (this.#appliedBytes > this.#cacheBytesMax && this.#firstCached <= evictable) this.#drop();
+    this.#trim();
+  }
+
+  /** Lets the first body go, which is applied and durable. */
+  #drop(): void {
+    this.#appliedBytes -= (this.#bodies[this.#head] as LogEntry).record.length;
+    this.#bodies[this.#head] = undefined;
+    this.#head++;
+    this.#firstCached++;
+  }
+
+  #trim(): void {
     if (this.#head > SLOTS_FREE_MAX && this.#head * 2 > this.#bodies.length) {
       this.#bodies = this.#bodies.slice(this.#head);
       this.#head = 0;

@@ -8,6 +8,7 @@
 
 import type { LogIndex, NodeId } from "../base/mod.ts";
 import { learnCommit } from "./follower.ts";
+import { INCOMING } from "./members.ts";
 import type { HeartbeatArg, ReadIndexArg, ReadIndexReply } from "./message.ts";
 import { send } from "./outbox.ts";
 import type { Progress } from "./progress.ts";
@@ -77,7 +78,7 @@ export function maybeStartRound(state: RaftState, role: LeaderRole): void {
     requests: role.waitingReads,
   };
   role.waitingReads = [];
-  if (state.quorum === 1) {
+  if (state.members.isQuorumAlone) {
     confirmRound(state, role);
     return;
   }
@@ -95,9 +96,14 @@ export function noteRound(
   progress.readRound = round;
   const current = role.readRound;
   if (current === undefined || round < current.round) return;
-  let count = 1;
-  for (const peer of role.peers) if (peer.readRound >= current.round) count++;
-  if (count >= state.quorum) confirmRound(state, role);
+  let incoming = state.members.ownVotes & INCOMING;
+  let outgoing = state.members.ownVotes >> 1;
+  for (const { votes, readRound } of role.peers) {
+    if (readRound < current.round) continue;
+    incoming += votes & INCOMING;
+    outgoing += votes >> 1;
+  }
+  if (state.members.isQuorum(incoming, outgoing)) confirmRound(state, role);
 }
 
 /** A heartbeat to everybody, with the newest round. */

@@ -4,7 +4,9 @@
  */
 
 import type { LogIndex, NodeId, Term } from "../base/mod.ts";
+import type { Configuration } from "./configuration.ts";
 import type { EntryId, EntryKind, LogEntry } from "./log_entry.ts";
+import type { MemberChange } from "./membership_change.ts";
 import type { RaftMessage } from "./message.ts";
 
 /** What must survive a crash besides the log (thesis §3.4). */
@@ -33,7 +35,7 @@ export type RaftEvent =
    */
   | {
     readonly kind: "propose";
-    readonly entryKind: EntryKind;
+    readonly entryKind: Exclude<EntryKind, "configuration">;
     readonly record: Uint8Array;
     readonly awaitedBy?: NodeId | undefined;
   }
@@ -52,17 +54,44 @@ export type RaftEvent =
   }
   /** The peer's process closed its connection: a hint that it died (architecture D10). */
   | { readonly kind: "peerClosed"; readonly peer: NodeId }
+  /**
+   * Leader only: starts a change of the members. The leader ends it by itself, and also makes a
+   * joining member a voter when it has caught up: watch `Raft.committedConfiguration`.
+   */
+  | { readonly kind: "changeMembers"; readonly change: MemberChange }
+  /** The disk's log begins behind `start` now, which is applied. */
+  | { readonly kind: "compacted"; readonly start: EntryId }
+  /**
+   * A snapshot of the leader `from`, whose term is `term`, is here, complete and verified.
+   * `Ready.snapshot` says whether it is to be installed; nothing before it is needed then.
+   */
+  | {
+    readonly kind: "snapshotReceived";
+    readonly from: NodeId;
+    readonly term: Term;
+    readonly last: EntryId;
+    readonly configuration: Configuration;
+  }
+  /** Leader only: sending a snapshot to `peer` (`Ready.snapshots`) has ended, well or not. */
+  | { readonly kind: "snapshotDone"; readonly peer: NodeId; readonly sent: boolean }
+  /** Leader only: `peer` says that it cannot go on without a snapshot (`Raft.needsSnapshot`). */
+  | { readonly kind: "snapshotWanted"; readonly peer: NodeId }
+  /** Entries of this node's log cannot be read: it does not campaign until they are repaired. */
+  | { readonly kind: "damaged" }
+  | { readonly kind: "repaired" }
   /** Leader only: hand leadership to `to`, or to the most caught-up voter. */
   | { readonly kind: "transfer"; readonly to: NodeId | undefined }
   /** The driver cannot trust its disk to make progress: stop leading (architecture D9). */
   | { readonly kind: "stepDown"; readonly reason: string };
 
-/** What became of an event. Only `propose`, `read` and `transfer` can be refused. */
+/** What became of an event. Only `propose`, `read`, `transfer` and `changeMembers` can be refused. */
 export type StepResult =
   | { readonly kind: "done" }
   | { readonly kind: "proposed"; readonly id: EntryId }
   /** An expected outcome, with its reason; the state did not change. */
   | { readonly kind: "refused"; readonly reason: RefusalReason }
+  /** `changeMembers` asks for what cannot be: a text for the user that says what to do. */
+  | { readonly kind: "invalid"; readonly text: string }
   /** The event had no effect: stale, duplicate, from a stranger. */
   | { readonly kind: "ignored"; readonly reason: string };
 
@@ -71,7 +100,11 @@ export type RefusalReason =
   | "noLeader"
   | "transferring"
   | "uncommittedLimit"
-  | "noSuchVoter";
+  | "noSuchVoter"
+  /** Another change of the members is not finished. */
+  | "changePending"
+  /** A leader that has committed nothing in its own term yet. */
+  | "notReady";
 
 /** The answer to a `read` event. */
 export interface ReadState {
@@ -90,14 +123,31 @@ export interface Fetch {
   readonly bytesMax: number;
 }
 
+/** A peer that needs entries which are here no more. */
+export interface SnapshotNeed {
+  readonly peer: NodeId;
+}
+
+/** A snapshot that was received and takes the place of this node's state. */
+export interface InstalledSnapshot {
+  readonly last: EntryId;
+  readonly configuration: Configuration;
+}
+
 /**
- * One turn's work, in order: send `messages` at any time; persist `hardState` and `entries`
- * (entries replace everything from their first index on); when that is durable, send
+ * One turn's work, in order: send `messages` at any time; persist `snapshot`, `hardState` and
+ * `entries` (entries replace everything from their first index on); when that is durable, send
  * `messagesAfterPersist` and step `persisted`. Several may be outstanding; they persist in order.
  */
 export interface Ready {
   /** Rises by one each time. */
   readonly number: number;
+  /**
+   * Becomes this node's snapshot, before anything else is persisted. The log begins behind it,
+   * unless it has its last entry; it takes the place of entries that earlier `Ready`s named and
+   * that are not written yet. The machine is loaded from it: entries up to it are not applied.
+   */
+  readonly snapshot: InstalledSnapshot | undefined;
   /** Present when it changed. */
   readonly hardState: HardState | undefined;
   readonly entries: readonly LogEntry[];
@@ -109,4 +159,6 @@ export interface Ready {
   readonly commitIndex: LogIndex;
   readonly reads: readonly ReadState[];
   readonly fetches: readonly Fetch[];
+  /** Offer each of these the newest snapshot, and step `snapshotDone` when that has ended. */
+  readonly snapshots: readonly SnapshotNeed[];
 }

@@ -7,7 +7,9 @@ import type { LogIndex } from "../base/mod.ts";
 import type { EntryId, LogEntry } from "./log_entry.ts";
 import type { AppendEntriesArg } from "./message.ts";
 import { send } from "./outbox.ts";
-import { awaitsCommit, type Progress } from "./progress.ts";
+import { INCOMING, OUTGOING } from "./members.ts";
+import { advanceMembers } from "./membership.ts";
+import { awaitsCommit, becomeSnapshot, type Progress } from "./progress.ts";
 import { maybeStartRound, sendHeartbeat } from "./read_index.ts";
 import type { LeaderRole, RaftState } from "./state.ts";
 import { maybeSendTimeoutNow } from "./transfer.ts";
@@ -17,6 +19,7 @@ const NO_ENTRIES: readonly LogEntry[] = [];
 /** Sends what followers lack, what they may commit, and a round of reads when one waits. */
 export function flushLeader(state: RaftState, role: LeaderRole): void {
   if (!state.flushDue) return;
+  advanceMembers(state, role);
   state.flushDue = false;
   maybeStartRound(state, role);
   const commitIndex = state.log.commitIndex;
@@ -31,7 +34,8 @@ export function flushLeader(state: RaftState, role: LeaderRole): void {
 
 /** Whether `flushLeader` would have something for this follower. */
 export function wantsFlush(state: RaftState, progress: Progress): boolean {
-  return progress.nudge || progress.nextIndex <= state.log.last.index ||
+  return progress.nudge ||
+    (progress.nextIndex <= state.log.last.index && progress.state !== "snapshot") ||
     (progress.state === "probe" && !progress.probeSent) ||
     awaitsCommit(progress, state.log.commitIndex);
 }
@@ -41,7 +45,7 @@ export function maybeCommit(state: RaftState, role: LeaderRole): void {
   const log = state.log;
   const index = quorumIndex(state, role);
   if (index <= log.commitIndex || index < role.firstIndex) return;
-  log.commitTo(index);
+  log.commitTo(index as LogIndex);
   state.flushDue = true;
 }
 
@@ -53,6 +57,7 @@ export function sendFetched(
   entries: readonly LogEntry[],
 ): void {
   if (progress.state !== "replicate" || progress.nextIndex !== first) return;
+  if (first <= state.log.start.index) return;
   for (const entry of entries) {
     if (entry.index > state.log.last.index || state.log.termAt(entry.index) !== entry.term) return;
   }
@@ -61,8 +66,15 @@ export function sendFetched(
 
 function sendAppends(state: RaftState, progress: Progress): void {
   const { log, limits } = state;
+  if (progress.state === "snapshot" || (progress.state === "probe" && progress.probeSent)) return;
+  if (progress.nextIndex <= log.start.index) {
+    becomeSnapshot(progress);
+    state.outbox.snapshots.push({ peer: progress.peer });
+    return;
+  }
+  const last = lastFor(state, progress);
   if (progress.state === "probe") {
-    if (!progress.probeSent) sendProbe(state, progress);
+    sendProbe(state, progress, last);
     return;
   }
   if (progress.nudge) {
@@ -70,7 +82,6 @@ function sendAppends(state: RaftState, progress: Progress): void {
     progress.movedMs = state.nowMs;
     sendAppend(state, progress, NO_ENTRIES);
   }
-  const last = log.last.index;
   while (progress.nextIndex <= last && progress.fetchFirst === 0 && !progress.inflight.full) {
     const entries = log.entries(progress.nextIndex, last, limits.appendBytesMax);
     if (entries === undefined) fetch(state, progress);
@@ -78,10 +89,15 @@ function sendAppends(state: RaftState, progress: Progress): void {
   }
 }
 
+/** Who has left gets what says so, and nothing more. */
+function lastFor(state: RaftState, progress: Progress): LogIndex {
+  return progress.departedMs === undefined ? state.log.last.index : state.members.index;
+}
+
 /** One append at a time; without entries when they would have to be read from disk first. */
-function sendProbe(state: RaftState, progress: Progress): void {
+function sendProbe(state: RaftState, progress: Progress, last: LogIndex): void {
   const { log, limits } = state;
-  const entries = log.entries(progress.nextIndex, log.last.index, limits.appendBytesMax);
+  const entries = log.entries(progress.nextIndex, last, limits.appendBytesMax);
   progress.probeSent = true;
   progress.movedMs = state.nowMs;
   sendAppend(state, progress, entries ?? NO_ENTRIES);
@@ -127,18 +143,27 @@ function fetch(state: RaftState, progress: Progress): void {
   });
 }
 
+/** The highest index that a majority of each set of voters has on disk. */
+function quorumIndex(state: RaftState, role: LeaderRole): number {
+  const { members } = state;
+  const incoming = majorityIndex(state, role, INCOMING, members.incomingQuorum);
+  if (!members.isJoint) return incoming;
+  return Math.min(incoming, majorityIndex(state, role, OUTGOING, members.outgoingQuorum));
+}
+
 const scratch: number[] = [];
 
-/** The highest index that a majority has on disk, this node among them. */
-function quorumIndex(state: RaftState, role: LeaderRole): LogIndex {
+/** The highest index that `quorum` voters of one set have on disk; 0 when it has none. */
+function majorityIndex(state: RaftState, role: LeaderRole, set: number, quorum: number): number {
   scratch.length = 0;
-  scratch.push(state.log.stableIndex);
+  if ((state.members.ownVotes & set) !== 0) scratch.push(state.log.stableIndex);
   for (const peer of role.peers) {
+    if ((peer.votes & set) === 0) continue;
     // Insertion keeps the few numbers falling.
     let at = scratch.length;
     scratch.push(peer.matchIndex);
     for (; at > 0 && scratch[at - 1] < peer.matchIndex; at--) scratch[at] = scratch[at - 1];
     scratch[at] = peer.matchIndex;
   }
-  return scratch[state.quorum - 1] as LogIndex;
+  return scratch.length < quorum ? 0 : scratch[quorum - 1];
 }

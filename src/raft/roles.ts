@@ -16,7 +16,8 @@ const EDGES: Readonly<Record<RoleState, readonly RoleState[]>> = {
   follower: ["follower", "preCandidate", "candidate"],
   preCandidate: ["follower", "preCandidate", "candidate"],
   candidate: ["follower", "preCandidate", "leader"],
-  leader: ["follower"],
+  // A leader may have led its own removal.
+  leader: ["follower", "learner"],
   learner: ["learner"],
 };
 
@@ -59,16 +60,10 @@ export function becomeCandidate(state: RaftState): void {
 export function becomeLeader(state: RaftState): void {
   const log = state.log;
   const firstIndex = (log.last.index + 1) as LogIndex;
-  const peers: Progress[] = [];
-  for (const voter of state.voters) {
-    if (voter !== state.id) {
-      peers.push(newProgress(voter, firstIndex, state.nowMs, state.limits));
-    }
-  }
   const role: LeaderRole = {
     kind: "leader",
     firstIndex,
-    peers,
+    peers: peersOf(state, [], firstIndex),
     heartbeatDueMs: state.nowMs + state.heartbeatMs,
     readRound: undefined,
     waitingReads: [],
@@ -81,8 +76,53 @@ export function becomeLeader(state: RaftState): void {
   state.flushDue = true;
 }
 
+/** Whether this node votes in the configuration that is in effect. */
 export function isVoter(state: RaftState): boolean {
-  return state.voters.includes(state.id);
+  return state.members.ownVotes !== 0;
+}
+
+/** Another configuration is in effect. */
+export function membersChanged(state: RaftState): void {
+  const { role, timer } = state;
+  if (role.kind === "leader") {
+    role.peers = peersOf(state, role.peers, state.log.last.index);
+  } else if (role.kind === "follower" || role.kind === "learner") {
+    const kind = isVoter(state) ? "follower" : "learner";
+    if (kind === role.kind) return;
+    role.kind = kind;
+    timer.quickAttemptsLeft = 0;
+    if (kind === "follower") armElectionTimer(state);
+  }
+}
+
+/** What a leader keeps of each other member, and of those that leave with this configuration. */
+function peersOf(
+  state: RaftState,
+  known: readonly Progress[],
+  nextIndex: LogIndex,
+): readonly Progress[] {
+  const { id, members, nowMs, limits, log } = state;
+  const peers: Progress[] = [];
+  for (const member of members.configuration.members) {
+    if (member.id === id) continue;
+    const progress = known.find(({ peer }) => peer === member.id) ??
+      newProgress(member.id, nextIndex, nowMs, limits);
+    progress.votes = members.votesOf(member.id);
+    progress.departedMs = undefined;
+    if (member.standing !== "joining") progress.catchUp = undefined;
+    else progress.catchUp ??= { lastIndex: log.last.index, startMs: nowMs, done: false };
+    peers.push(progress);
+  }
+  for (const progress of known) {
+    if (peers.includes(progress)) continue;
+    progress.votes = 0;
+    progress.catchUp = undefined;
+    progress.departedMs ??= nowMs;
+    // It hears of the commit as if its clients waited for it.
+    progress.awaitedIndex = members.index;
+    peers.push(progress);
+  }
+  return peers.sort((a, b) => a.peer - b.peer);
 }
 
 function raiseTerm(state: RaftState, term: Term, votedFor: NodeId | undefined): void {

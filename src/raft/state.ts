@@ -4,12 +4,14 @@
  */
 
 import { assert, type LogIndex, type NodeId, Prng, type Term } from "../base/mod.ts";
+import { assertConfiguration } from "./configuration.ts";
+import { Members } from "./members.ts";
 import type { RaftMessage } from "./message.ts";
 import type { RaftLimits, RaftOptions } from "./options.ts";
 import { Outstanding } from "./outstanding.ts";
 import type { Progress } from "./progress.ts";
 import { RaftLog } from "./raft_log.ts";
-import type { Fetch, ReadState } from "./ready.ts";
+import type { Fetch, InstalledSnapshot, ReadState, SnapshotNeed } from "./ready.ts";
 
 /** A read that waits for the leader's answer. */
 export interface PendingRead {
@@ -17,9 +19,9 @@ export interface PendingRead {
   sentMs: number;
 }
 
-/** Follows a leader or waits for one. A learner is a follower that never campaigns. */
+/** Follows a leader or waits for one. A learner is a follower without a vote: it never campaigns. */
 export interface FollowerRole {
-  readonly kind: "follower" | "learner";
+  kind: "follower" | "learner";
   leaderId: NodeId | undefined;
   /** The last index known to equal the log of this term's leader; 0 before its first append. */
   matchedIndex: LogIndex;
@@ -56,14 +58,16 @@ export interface Transfer {
   readonly to: NodeId;
   readonly deadlineMs: number;
   timeoutNowSent: boolean;
+  /** This leader is no voter any more: it leads no longer than the transfer lasts. */
+  readonly leaving: boolean;
 }
 
 export interface LeaderRole {
   readonly kind: "leader";
   /** The no-op that this term began with: entries from here on are of this term. */
   readonly firstIndex: LogIndex;
-  /** Every other voter, by rising id. */
-  readonly peers: readonly Progress[];
+  /** Every other member, by rising id, and those that have just left. */
+  peers: readonly Progress[];
   heartbeatDueMs: number;
   readRound: ReadRound | undefined;
   /** Reads that join the next round. */
@@ -94,13 +98,13 @@ export interface Outbox {
   messagesAfterPersist: RaftMessage[];
   reads: ReadState[];
   fetches: Fetch[];
+  snapshot: InstalledSnapshot | undefined;
+  snapshots: SnapshotNeed[];
 }
 
 export interface RaftState {
   readonly id: NodeId;
-  /** By rising id. */
-  readonly voters: readonly NodeId[];
-  readonly quorum: number;
+  readonly members: Members;
   readonly electionTimeoutMs: { readonly min: number; readonly max: number };
   readonly heartbeatMs: number;
   readonly limits: RaftLimits;
@@ -113,6 +117,10 @@ export interface RaftState {
   term: Term;
   votedFor: NodeId | undefined;
   role: Role;
+  /** The term of a start with a log that may lack entries that it acknowledged (`recovery.ts`). */
+  recoveringFrom: Term | undefined;
+  /** Entries here cannot be read: this node could lead nobody. */
+  damaged: boolean;
   /** The newest round of reads that was started; rises while the process lives. */
   lastReadRound: number;
   /** A leader has something to look at when the next `Ready` is taken. */
@@ -127,17 +135,17 @@ export interface RaftState {
 /** A follower (a learner when `id` is no voter) that knows no leader. Throws on wrong options. */
 export function newState(options: RaftOptions): RaftState {
   assertOptions(options);
-  const voters = [...options.voters].sort((a, b) => a - b);
-  const isVoter = voters.includes(options.id);
+  const log = new RaftLog(options, options.limits.cacheBytesMax);
+  const members = new Members(options.id, options.configurations);
+  members.commitTo(log.commitIndex);
   return {
     id: options.id,
-    voters,
-    quorum: Math.floor(voters.length / 2) + 1,
+    members,
     electionTimeoutMs: options.electionTimeoutMs,
     heartbeatMs: options.heartbeatMs,
     limits: options.limits,
     prng: new Prng(options.seed),
-    log: new RaftLog(options.last, options.termRuns, options.limits.cacheBytesMax),
+    log,
     outstanding: new Outstanding(options.hardState.term),
     timer: {
       deadlineMs: options.nowMs,
@@ -148,24 +156,33 @@ export function newState(options: RaftOptions): RaftState {
       closedMs: -Infinity,
       blockedUntilMs: -Infinity,
     },
-    outbox: { messages: [], messagesAfterPersist: [], reads: [], fetches: [] },
+    outbox: {
+      messages: [],
+      messagesAfterPersist: [],
+      reads: [],
+      fetches: [],
+      snapshot: undefined,
+      snapshots: [],
+    },
     nowMs: options.nowMs,
     term: options.hardState.term,
     votedFor: options.hardState.votedFor,
     role: {
-      kind: isVoter ? "follower" : "learner",
+      kind: members.ownVotes === 0 ? "learner" : "follower",
       leaderId: undefined,
       matchedIndex: 0 as LogIndex,
       leaderCommitIndex: 0 as LogIndex,
       ackDue: false,
       pendingReads: [],
     },
+    recoveringFrom: options.mayVote ? undefined : options.hardState.term,
+    damaged: false,
     lastReadRound: 0,
     flushDue: false,
     readyNumber: 0,
     takenTerm: options.hardState.term,
     takenVotedFor: options.hardState.votedFor,
-    takenCommitIndex: 0 as LogIndex,
+    takenCommitIndex: log.commitIndex,
   };
 }
 
@@ -175,10 +192,13 @@ function assertOptions(options: RaftOptions): void {
     0 < options.heartbeatMs && options.heartbeatMs < min && min <= max,
     `Cannot make a Raft: heartbeat ${options.heartbeatMs} ms, election timeout ${min} to ${max} ms, expected 0 < heartbeat < min <= max`,
   );
-  assert(
-    new Set(options.voters).size === options.voters.length,
-    `Cannot make a Raft: a voter is named twice in ${options.voters}`,
-  );
+  for (const { index, configuration } of options.configurations) {
+    assertConfiguration(configuration);
+    assert(
+      index <= options.last.index,
+      `Cannot make a Raft: configuration ${index} is behind the last entry, ${options.last.index}`,
+    );
+  }
   for (const [name, value] of Object.entries(options.limits)) {
     assert(value > 0, `Cannot make a Raft: ${name} is ${value}, expected more than 0`);
   }

@@ -1,6 +1,6 @@
 /** Where every event goes: by kind, then by term (Raft thesis §3.3), then by role. */
 
-import { assert, unreachable } from "../base/mod.ts";
+import { assert, type LogIndex, unreachable } from "../base/mod.ts";
 import {
   campaign,
   handlePeerClosed,
@@ -21,12 +21,14 @@ import {
   handleStepDown,
   tickLeader,
 } from "./leader.ts";
+import { handleChangeMembers } from "./membership.ts";
 import type { AppendEntriesReply, HeartbeatReply, RaftMessage } from "./message.ts";
 import { sendNewerTerm } from "./outbox.ts";
 import { handleRead, handleReadIndex, handleReadIndexReply } from "./read_index.ts";
 import type { RaftEvent, StepResult } from "./ready.ts";
 import { maybeCommit } from "./replication.ts";
 import { becomeFollower } from "./roles.ts";
+import { handleSnapshot, handleSnapshotDone, handleSnapshotWanted } from "./snapshot.ts";
 import type { RaftState } from "./state.ts";
 import { DONE, ignored } from "./step_result.ts";
 import { handleTransfer } from "./transfer.ts";
@@ -44,14 +46,30 @@ export function stepEvent(state: RaftState, event: RaftEvent): StepResult {
     case "persisted":
       return stepPersisted(state, event.number);
     case "applied":
-      state.log.appliedTo(event.index);
-      return DONE;
+      return stepApplied(state, event.index);
     case "fetched":
       return handleFetched(state, event.peer, event.first, event.entries);
     case "peerClosed":
       return state.role.kind === "leader"
-        ? handleFollowerClosed(state.role, event.peer)
+        ? handleFollowerClosed(state, state.role, event.peer)
         : handlePeerClosed(state, event.peer);
+    case "changeMembers":
+      return handleChangeMembers(state, event.change);
+    case "compacted":
+      state.log.compactTo(event.start);
+      return DONE;
+    case "snapshotReceived":
+      return handleSnapshot(state, event);
+    case "snapshotDone":
+      return handleSnapshotDone(state, event.peer, event.sent);
+    case "snapshotWanted":
+      return handleSnapshotWanted(state, event.peer);
+    case "damaged":
+      state.damaged = true;
+      return DONE;
+    case "repaired":
+      state.damaged = false;
+      return DONE;
     case "transfer":
       return handleTransfer(state, event.to);
     case "stepDown":
@@ -68,7 +86,7 @@ function stepTick(state: RaftState, nowMs: number): StepResult {
   const role = state.role;
   if (role.kind === "leader") tickLeader(state, role);
   else if (role.kind === "learner") return DONE;
-  else if (state.voters.length > 1 && gapMs > state.electionTimeoutMs.min) {
+  else if (!state.members.isQuorumAlone && gapMs > state.electionTimeoutMs.min) {
     // The process was stopped: a leader may be well, its messages are only not read yet.
     armElectionTimer(state);
   } else if (nowMs >= state.timer.deadlineMs && nowMs >= state.timer.blockedUntilMs) {
@@ -84,12 +102,20 @@ function stepPersisted(state: RaftState, number: number): StepResult {
   return DONE;
 }
 
+function stepApplied(state: RaftState, index: LogIndex): StepResult {
+  // A snapshot may have taken the place of what was being applied.
+  if (index <= state.log.start.index) return ignored("in a snapshot");
+  state.log.appliedTo(index);
+  return DONE;
+}
+
 function stepMessage(state: RaftState, message: RaftMessage): StepResult {
   assert(message.to === state.id, `Cannot take a message for node ${message.to}`);
-  if (message.from === state.id || !state.voters.includes(message.from)) {
-    return ignored("from a stranger");
-  }
+  if (message.from === state.id) return ignored("from itself");
   if (message.term < state.term) return stepOlder(state, message);
+  if (state.members.isRemoved(message.from) && !isOfLeader(state, message)) {
+    return ignored("from a removed member");
+  }
   if (message.term > state.term) {
     if (message.kind === "requestVote") {
       if (!message.preVote) {
@@ -153,10 +179,16 @@ function stepLeaderReply(
   const role = state.role;
   if (role.kind !== "leader") return ignored("leads no more");
   const progress = role.peers.find((peer) => peer.peer === message.from);
-  assert(progress !== undefined, `Cannot find node ${message.from} among the followers`);
+  if (progress === undefined) return ignored("from a stranger");
   return message.kind === "heartbeatReply"
     ? handleHeartbeatReply(state, role, progress, message)
     : handleAppendEntriesReply(state, role, progress, message);
+}
+
+/** A leader that was removed leads until another one has taken over. */
+function isOfLeader({ role, term }: RaftState, message: RaftMessage): boolean {
+  return message.term === term && (role.kind === "follower" || role.kind === "learner") &&
+    role.leaderId === message.from;
 }
 
 /** Only a leader sends these. */

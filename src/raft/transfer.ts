@@ -1,10 +1,12 @@
 /** Handing leadership to another voter (Raft thesis §3.10). */
 
 import type { NodeId } from "../base/mod.ts";
+import { INCOMING } from "./members.ts";
 import type { TimeoutNow } from "./message.ts";
 import { send } from "./outbox.ts";
 import type { Progress } from "./progress.ts";
 import type { StepResult } from "./ready.ts";
+import { becomeFollower } from "./roles.ts";
 import type { LeaderRole, RaftState } from "./state.ts";
 import { DONE, ignored, refused } from "./step_result.ts";
 
@@ -15,9 +17,9 @@ export function handleTransfer(state: RaftState, to: NodeId | undefined): StepRe
   if (role.transfer !== undefined) return refused("transferring");
   if (to === state.id) return ignored("this node leads already");
   const target = to === undefined ? mostCaughtUp(role) : role.peers.find((p) => p.peer === to);
-  if (target === undefined) return refused("noSuchVoter");
+  if (target === undefined || !isVoterForLong(target)) return refused("noSuchVoter");
   const deadlineMs = state.nowMs + state.electionTimeoutMs.min;
-  role.transfer = { to: target.peer, deadlineMs, timeoutNowSent: false };
+  role.transfer = { to: target.peer, deadlineMs, timeoutNowSent: false, leaving: false };
   state.flushDue = true;
   return DONE;
 }
@@ -38,25 +40,37 @@ export function maybeSendTimeoutNow(state: RaftState, role: LeaderRole): void {
   send(state, message);
 }
 
-/** Gives up after an election timeout. Until then a heartbeat's pace repeats a lost `TimeoutNow`. */
-export function tickTransfer(state: RaftState, role: LeaderRole): void {
-  const transfer = role.transfer;
-  if (transfer === undefined) return;
-  if (state.nowMs >= transfer.deadlineMs) role.transfer = undefined;
+/** An election timeout has passed: gives up, or stops leading when this node is leaving anyway. */
+export function endTransfer(state: RaftState, role: LeaderRole): void {
+  if (role.transfer?.leaving === true) becomeFollower(state, state.term, undefined);
   else {
-    transfer.timeoutNowSent = false;
+    role.transfer = undefined;
+    // A change of the members may have waited.
     state.flushDue = true;
   }
 }
 
+/** Until then a heartbeat's pace repeats a `TimeoutNow` that may be lost. */
+export function repeatTimeoutNow(state: RaftState, role: LeaderRole): void {
+  if (role.transfer === undefined) return;
+  role.transfer.timeoutNowSent = false;
+  state.flushDue = true;
+}
+
 /** The voter with the longest log, of equals the one heard last. */
-function mostCaughtUp(role: LeaderRole): Progress | undefined {
+export function mostCaughtUp(role: LeaderRole): Progress | undefined {
   let best: Progress | undefined;
   for (const peer of role.peers) {
+    if (!isVoterForLong(peer)) continue;
     if (
       best === undefined || peer.matchIndex > best.matchIndex ||
       (peer.matchIndex === best.matchIndex && peer.lastContactMs > best.lastContactMs)
     ) best = peer;
   }
   return best;
+}
+
+/** Votes in the newest configuration, and not only in one that it leaves. */
+function isVoterForLong(progress: Progress): boolean {
+  return (progress.votes & INCOMING) !== 0;
 }

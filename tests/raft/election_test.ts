@@ -177,9 +177,19 @@ Deno.test("a candidate with a newer term that nobody follows is freed by the lea
   assertEquals(stuck.leaderId, leaders[0].leaderId);
 });
 
-Deno.test("messages of strangers are ignored, two leaders of one term are an assertion", () => {
+Deno.test("a stranger is heard, as this node may be behind; a removed member is not", () => {
+  const raft = makeRaft({ removed: [8] });
+  assertEquals(deliver(raft, vote(8, 4)), {
+    kind: "ignored",
+    reason: "from a removed member",
+  });
+  assertEquals(raft.term, 0);
+  assertEquals(deliver(raft, vote(9, 4)).kind, "done");
+  assertEquals([raft.term, raft.votedFor], [4, 9]);
+});
+
+Deno.test("two leaders of one term are an assertion", () => {
   const raft = makeRaft();
-  assertEquals(deliver(raft, vote(9, 4)).kind, "ignored");
   const append = (from: number) => ({
     kind: "appendEntries" as const,
     from: NodeId(from),

@@ -6,6 +6,7 @@ import { SafetyChecker } from "./checker.ts";
 import { SimulatedDisk } from "./disk.ts";
 import { EventQueue } from "./event_queue.ts";
 import { type LinkOptions, reliableLinks, SimulatedNetwork } from "./network.ts";
+import { configurationOf } from "./members.ts";
 import { LabNode, type Surroundings } from "./node.ts";
 
 export interface ClusterOptions {
@@ -63,8 +64,8 @@ export class Cluster {
       events: this.events,
       prng: this.prng,
       checker: this.checker,
+      bootstrap: configurationOf(voters),
       raft: {
-        voters,
         electionTimeoutMs: options.electionTimeoutMs ?? LAB_TIMERS.electionTimeoutMs,
         heartbeatMs: options.heartbeatMs ?? LAB_TIMERS.heartbeatMs,
         limits: { ...LAB_LIMITS, ...options.limits },

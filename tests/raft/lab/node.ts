@@ -5,6 +5,8 @@
 
 import { LogIndex, type NodeId, type Prng } from "../../../src/base/mod.ts";
 import {
+  type Configuration,
+  ENTRY_ID_ZERO,
   type LogEntry,
   Raft,
   type RaftEvent,
@@ -25,7 +27,9 @@ export interface Surroundings {
   readonly events: EventQueue;
   readonly prng: Prng;
   readonly checker: SafetyChecker;
-  readonly raft: Pick<RaftOptions, "voters" | "electionTimeoutMs" | "heartbeatMs" | "limits">;
+  readonly raft: Pick<RaftOptions, "electionTimeoutMs" | "heartbeatMs" | "limits">;
+  /** The members at the first start. */
+  readonly bootstrap: Configuration;
   /** A tick comes late by up to this. */
   tickLateMs: number;
   readonly send: (message: RaftMessage) => void;
@@ -90,7 +94,11 @@ export class LabNode {
     this.raft = new Raft({
       ...raft,
       id: this.id,
+      configurations: [{ index: LogIndex(0), configuration: this.#around.bootstrap }],
       hardState: this.disk.hardState,
+      start: ENTRY_ID_ZERO,
+      appliedIndex: LogIndex(0),
+      mayVote: true,
       last: this.disk.last,
       termRuns: this.disk.termRuns(),
       seed: prng.u32(),

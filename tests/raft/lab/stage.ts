@@ -16,6 +16,7 @@ import {
   sealEntry,
 } from "../../../src/raft/mod.ts";
 import { LAB_LIMITS } from "./cluster.ts";
+import { configurationOf } from "./members.ts";
 
 export const ELECTION_MIN_MS = 1000;
 export const ELECTION_MAX_MS = 2000;
@@ -34,6 +35,7 @@ export function entry(term: number, index: number, text = `${term}.${index}`): L
 export function makeRaft(overrides: {
   id?: number;
   voters?: readonly number[];
+  removed?: readonly number[];
   term?: number;
   votedFor?: number;
   /** Terms of the entries on disk, from index 1. */
@@ -44,11 +46,20 @@ export function makeRaft(overrides: {
   const terms = overrides.logTerms ?? [];
   const options: RaftOptions = {
     id: NodeId(overrides.id ?? 1),
-    voters: (overrides.voters ?? [1, 2, 3]).map(NodeId),
+    configurations: [{
+      index: LogIndex(0),
+      configuration: {
+        ...configurationOf(overrides.voters ?? [1, 2, 3]),
+        removed: (overrides.removed ?? []).map(NodeId),
+      },
+    }],
     hardState: {
       term: Term(overrides.term ?? terms.at(-1) ?? 0),
       votedFor: overrides.votedFor === undefined ? undefined : NodeId(overrides.votedFor),
     },
+    start: id(0, 0),
+    appliedIndex: LogIndex(0),
+    mayVote: true,
     last: id(terms.at(-1) ?? 0, terms.length),
     termRuns: terms.flatMap((term, at) =>
       term === terms[at - 1] ? [] : [{ first: LogIndex(at + 1), term: Term(term) }]

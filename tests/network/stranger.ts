@@ -51,6 +51,11 @@ export class Stranger {
     this.#connection.flush();
   }
 
+  /** As a process that ends. */
+  hangUp(): void {
+    this.#connection.close();
+  }
+
   sendFrame(type: number, fields: Uint8Array): void {
     const out = new ByteWriter();
     writeFrame(out, type, fields);

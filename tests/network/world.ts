@@ -1,6 +1,6 @@
 /** Nodes of a test that are nothing but a network: three worlds, one face. */
 
-import { type Logger, NodeId, silentLogger } from "../../src/base/mod.ts";
+import { type Logger, NodeId, parseHostPort, silentLogger } from "../../src/base/mod.ts";
 import {
   type NetworkLimits,
   type PeerAddress,
@@ -51,6 +51,8 @@ export interface NodeOptions {
   /** Ids that it is told of at the start; all of `MEMBERS` unless given. */
   readonly peers?: readonly number[];
   readonly featureLevel?: number;
+  /** `host:port`; over TCP where it listens unless given. */
+  readonly advertise?: string;
 }
 
 /** A way to run networks. */
@@ -268,6 +270,7 @@ function makeTcp(
       featureLevel: options.featureLevel ?? 1,
     },
     listen,
+    advertise: options.advertise === undefined ? undefined : parseHostPort(options.advertise),
     peers,
     secret: new TextEncoder().encode(options.secret ?? "secret"),
     limits: options.limits,

@@ -34,7 +34,7 @@ const countkeysinslot = defineCommand({
     const slot = int64At(request, 2);
     if (slot === undefined) return NOT_AN_INTEGER;
     if (slot < 0 || slot >= SLOTS) return INVALID_SLOT;
-    return keysIn(context.db, Number(slot), Infinity).length;
+    return keysIn(context.db, Number(slot)).length;
   },
 });
 
@@ -51,17 +51,13 @@ const getkeysinslot = defineCommand({
     const count = int64At(request, 3);
     if (slot === undefined || count === undefined) return NOT_AN_INTEGER;
     if (slot < 0 || slot >= SLOTS || count < 0) return INVALID_SLOT_OR_NUMBER;
-    return keysIn(context.db, Number(slot), Number(count));
+    return keysIn(context.db, Number(slot)).slice(0, Number(count));
   },
 });
 
-/** The first `countMax` keys of the slot; there is no index by slot, so all keys are looked at. */
-function keysIn(db: Database, slot: number, countMax: number): string[] {
-  const found: string[] = [];
-  db.forEachKey((key) => {
-    if (found.length < countMax && slotOf(key) === slot) found.push(key);
-  });
-  return found;
+/** There is no index by slot, so all keys are looked at. */
+function keysIn(db: Database, slot: number): string[] {
+  return db.keys((key) => slotOf(key) === slot);
 }
 
 export const CLUSTER: readonly DataCommand[] = [cluster, countkeysinslot, getkeysinslot];

@@ -16,11 +16,7 @@ const keys = defineCommand({
   complexity: "O(N) where N is the number of keys in the database",
   execute(context, request) {
     const pattern = request.text(1);
-    const found: string[] = [];
-    context.db.forEachKey((key) => {
-      if (pattern === "*" || globMatches(pattern, key)) found.push(key);
-    });
-    return found;
+    return context.db.keys((key) => pattern === "*" || globMatches(pattern, key));
   },
 });
 

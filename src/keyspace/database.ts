@@ -195,11 +195,11 @@ export class Database {
     }
   }
 
-  /** Calls `visit`, which changes nothing, with every live key, in the order of a walk. */
-  forEachKey(visit: (key: string) => void): void {
-    this.#values.forEachInOrder((_value, key) => {
-      if (this.#heap.size === 0 || !this.#isGone(key)) visit(key);
-    });
+  /** The live keys that `wanted`, which changes nothing, takes, in the order of a walk. */
+  keys(wanted: (key: string) => boolean): string[] {
+    return this.#values.keysInOrder((key) =>
+      (this.#heap.size === 0 || !this.#isGone(key)) && wanted(key)
+    );
   }
 
   /** A live key, each about equally likely; undefined when there is none. */

@@ -118,6 +118,24 @@ export class HashTable<V> {
   }
 
   /**
+   * The keys that `wanted` takes, in the order of a walk, which depends on the entries alone. Only
+   * those are put in order. `wanted` may delete the entry at hand.
+   */
+  keysInOrder(wanted: (key: string) => boolean): string[] {
+    const keys: string[] = [];
+    for (let position = 0; position < HASH_SPACE;) {
+      const bucket = this.#bucketAt(position);
+      position = endOf(bucket, position);
+      const found: { hash: number; key: string }[] = [];
+      bucket.entries.forEach((_value, key) => {
+        if (wanted(key)) found.push({ hash: hashCode(key), key });
+      });
+      for (const { key } of found.sort(byHash)) keys.push(key);
+    }
+    return keys;
+  }
+
+  /**
    * At least `count` entries whose hash is `cursor` or above, fewer only at the end. All entries of
    * one hash are in one page, so a page may be longer.
    */
@@ -242,14 +260,19 @@ interface Placed<V> {
   readonly value: V;
 }
 
-/** Entries of a bucket with a hash in `[from, to)`, by hash and then by key. */
+/** Entries of a bucket with a hash in `[from, to)`, in order. */
 function ordered<V>(bucket: Bucket<V>, from: number, to: number): Placed<V>[] {
   const found: Placed<V>[] = [];
   bucket.entries.forEach((value, key) => {
     const hash = hashCode(key);
     if (hash >= from && hash < to) found.push({ hash, key, value });
   });
-  return found.sort((a, b) => a.hash - b.hash || (a.key < b.key ? -1 : 1));
+  return found.sort(byHash);
+}
+
+/** By hash and then by key; no two keys are equal. */
+function byHash(a: { hash: number; key: string }, b: { hash: number; key: string }): number {
+  return a.hash - b.hash || (a.key < b.key ? -1 : 1);
 }
 
 /** Where the bucket that holds `position` ends in hash space. */

@@ -72,9 +72,10 @@ export class DiskGuard {
   /** Judges the sync under way, `busyMs` old, 0 for none; called at each tick. */
   check(busyMs: number): void {
     const verdict = this.#health.check(busyMs);
-    if (verdict === "exit") this.#options.onHung(busyMs);
+    const { countedMs } = this.#health;
+    if (verdict === "exit") this.#options.onHung(countedMs);
     if (verdict !== "stepDown") return;
-    this.#options.logger.error("the disk does not answer", { busyMs: Math.round(busyMs) });
+    this.#options.logger.error("the disk does not answer", { busyMs: Math.round(countedMs) });
     this.#leaveHungDisk();
   }
 

@@ -11,12 +11,20 @@ export interface DiskHealthLimits {
   readonly exitMs: number;
 }
 
+/**
+ * Time between two looks counts up to this. A process that was stopped, or whose clock jumped, sees a
+ * sync that seems to have taken as long; it may have ended meanwhile, which is known in a moment.
+ */
+const LOOK_GAP_MS_MAX = 500;
+
 export type DiskVerdict = "fine" | "stepDown" | "exit";
 
 export class DiskHealth {
   readonly #limits: DiskHealthLimits;
   #hung = false;
   #full = false;
+  #lastBusyMs = 0;
+  #countedMs = 0;
 
   constructor(limits: DiskHealthLimits) {
     this.#limits = limits;
@@ -25,6 +33,11 @@ export class DiskHealth {
   /** From the verdict `stepDown` until that sync ends. */
   get isHung(): boolean {
     return this.#hung;
+  }
+
+  /** How long the sync under way has taken, without time in which this process did not run. */
+  get countedMs(): number {
+    return this.#countedMs;
   }
 
   get isFull(): boolean {
@@ -53,13 +66,22 @@ export class DiskHealth {
 
   /** Judges the sync under way, `busyMs` old, 0 for none. `stepDown` comes once a hang. */
   check(busyMs: number): DiskVerdict {
-    if (busyMs >= this.#limits.exitMs) return "exit";
-    if (busyMs < this.#limits.stepDownMs) {
+    this.#count(busyMs);
+    if (this.#countedMs >= this.#limits.exitMs) return "exit";
+    if (this.#countedMs < this.#limits.stepDownMs) {
       this.#hung = false;
       return "fine";
     }
     if (this.#hung) return "fine";
     this.#hung = true;
     return "stepDown";
+  }
+
+  /** A sync that is younger than at the last look is another one. */
+  #count(busyMs: number): void {
+    const isSame = busyMs >= this.#lastBusyMs && this.#lastBusyMs > 0;
+    const passedMs = isSame ? busyMs - this.#lastBusyMs : busyMs;
+    this.#countedMs = (isSame ? this.#countedMs : 0) + Math.min(passedMs, LOOK_GAP_MS_MAX);
+    this.#lastBusyMs = busyMs;
   }
 }

@@ -6,7 +6,14 @@
 import type { Logger } from "../base/mod.ts";
 import { type CommandDeclaration, slotOf } from "../commands/mod.ts";
 import type { Gateway, NodeView } from "../node/mod.ts";
-import type { Clock, Connection, Listener, Platform, Timer } from "../platform/mod.ts";
+import type {
+  Clock,
+  Connection,
+  Listener,
+  Platform,
+  PlatformError,
+  Timer,
+} from "../platform/mod.ts";
 import { type Request, RespError } from "../resp/mod.ts";
 import { Authentication } from "./authentication.ts";
 import { type Command, CommandSet } from "./command_set.ts";
@@ -59,6 +66,8 @@ export interface CommandView {
 const SESSION_CHECK_MS = 1000;
 /** How long a picture of the node serves for redirections. */
 const VIEW_MS = 5;
+/** The shortest time between two warnings of the accept loop. */
+const ACCEPT_WARNING_MS = 5000;
 /** A slow client may take a second more for each 16 kB of a command. */
 const ASSEMBLY_BYTES_PER_MS = 16;
 
@@ -92,6 +101,7 @@ export class RedisServer {
   #viewMs = 0;
   #tickTimer: Timer | undefined = undefined;
   #lastCheckMs = 0;
+  #acceptWarnedMs = -Infinity;
   #onEmpty: (() => void) | undefined = undefined;
 
   constructor(options: RedisServerOptions) {
@@ -122,8 +132,7 @@ export class RedisServer {
       hostname,
       port,
       onConnection: (connection) => this.#accept(connection),
-      onError: (error) =>
-        this.logger.warn("Cannot accept a Redis client", { code: error.code, why: error.message }),
+      onError: (error) => this.#acceptFailed(error),
     });
     this.#tick();
   }
@@ -148,6 +157,14 @@ export class RedisServer {
     const session = new Session(this, connection, ++this.#lastSessionId);
     this.sessions.set(session.id, session);
     connection.start(session);
+  }
+
+  /** Comes again after each pause while descriptors are short: one line a while is enough. */
+  #acceptFailed({ code, message }: PlatformError): void {
+    const nowMs = this.clock.nowMs();
+    if (nowMs - this.#acceptWarnedMs < ACCEPT_WARNING_MS) return;
+    this.#acceptWarnedMs = nowMs;
+    this.logger.warn("Cannot accept a Redis client", { code, why: message });
   }
 
   #turnAway(connection: Connection, text: string): void {

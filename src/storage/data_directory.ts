@@ -5,6 +5,7 @@
  * LOCK       held with flock while the node runs
  * identity   cluster, node, incarnation, format
  * state-a    term and vote; state-b is its copy
+ * persist-record  how much of the log was synced
  * log/       the segments of the Raft log
  * ```
  */
@@ -195,7 +196,8 @@ async function newIdentity(options: DataDirectoryOptions): Promise<StoredIdentit
   for (const entry of await wrapped(path, () => disk.list(path))) {
     if (entry.name === LOCK_NAME || entry.name === IDENTITY_NEW_NAME) continue;
     if (
-      !["state-a", "state-b", "bootstrap", "snapshots", LOG_DIRECTORY_NAME].includes(entry.name)
+      !["state-a", "state-b", "persist-record", "bootstrap", "snapshots", LOG_DIRECTORY_NAME]
+        .includes(entry.name)
     ) continue;
     throw new StorageError(
       "damaged",

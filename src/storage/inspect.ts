@@ -10,6 +10,8 @@ import { checkPlainEntries, LOCK_NAME, lockDirectory, readIdentity } from "./dat
 import { StorageError } from "./errors.ts";
 import type { StoredIdentity } from "./identity_format.ts";
 import { listSegments, segmentPath } from "./log_recovery.ts";
+import { readPersistRecord } from "./persistence_file.ts";
+import type { PersistRecord } from "./persist_record_format.ts";
 import { decidePlace } from "./recovery_table.ts";
 import { decodeSegmentHeader, markSeedOf, SEGMENT_HEADER_BYTES } from "./segment_format.ts";
 import { findRecord, scanSegment } from "./segment_scanner.ts";
@@ -120,6 +122,7 @@ class Inspection {
   readonly #terms: TermRun[] = [];
   /** Begins with the first segment that the state names: what is before was compacted. */
   #firstSegment = 1;
+  #persistRecord: PersistRecord | undefined;
   #records = 0;
   #corruptions = 0;
   #first: EntryId | undefined;
@@ -149,6 +152,7 @@ class Inspection {
     // The next start removes what is left of compacted segments, and of a log that was given up.
     const isGivenUp = named?.lastSegment === 0;
     const firsts = found.filter((first) => !isGivenUp && first >= this.#firstSegment);
+    this.#persistRecord = await readPersistRecord(this.#disk, this.#path);
     const state = await this.#inspectState(firsts, identity?.storageCreated ?? false);
     for (const first of firsts) {
       await this.#inspectSegment(first, first === firsts.at(-1), state, identity);
@@ -227,7 +231,7 @@ class Inspection {
       } else {
         this.#checkHeader(file, first, result.value, identity);
       }
-      await this.#inspectRecords({ file, handle, isLast, markSeed: markSeedOf(block) });
+      await this.#inspectRecords({ first, file, handle, isLast, markSeed: markSeedOf(block) });
     } finally {
       await handle.close();
     }
@@ -260,6 +264,7 @@ class Inspection {
   }
 
   async #inspectRecords(segment: {
+    readonly first: LogIndex;
     readonly file: string;
     readonly handle: DiskFile;
     readonly isLast: boolean;
@@ -269,6 +274,7 @@ class Inspection {
     let from: number | undefined = SEGMENT_HEADER_BYTES;
     let records = 0;
     let freeBytes = 0;
+    const durableBytes = isLast ? this.#durableBytes(segment) : 0;
     let segmentFirst: EntryId | undefined;
     let segmentLast: EntryId | undefined;
     while (from !== undefined) {
@@ -288,18 +294,22 @@ class Inspection {
       segmentLast = scan.records > 0 ? scan.last : segmentLast;
       this.#last = scan.last;
       from = undefined;
-      if (scan.bad === undefined) break;
-      const { found, reason, bytes } = scan.bad;
+      if (scan.bad === undefined) {
+        if (scan.end < durableBytes) this.#corrupt(file, scan.end, "the file ends too early");
+        break;
+      }
+      const { found, reason, bytes, unwritten } = scan.bad;
       const decision = decidePlace({
         segment: isLast ? "last" : "earlier",
-        durable: scan.end < scan.durableBytes,
+        durable: scan.end < Math.max(scan.durableBytes, durableBytes),
         found,
+        unwritten,
       });
       if (decision === "free") freeBytes = scan.fileBytes - scan.end;
       if (decision === "trim") {
         this.#report({ kind: "tornTail", file, offset: scan.end, bytes, reason });
       }
-      if (decision !== "corrupt") break;
+      if (decision === "free" || decision === "trim") break;
       this.#corrupt(file, scan.end, reason);
       this.#last = undefined;
       from = scan.bad.next ?? await findRecord(handle, scan.end + 1, this.#highest?.index ?? 0);
@@ -314,6 +324,13 @@ class Inspection {
       first: segmentFirst,
       last: segmentLast,
     });
+  }
+
+  /** What the persist record says of the last segment. */
+  #durableBytes(last: { readonly first: LogIndex; readonly markSeed: number }): number {
+    const record = this.#persistRecord;
+    if (record?.segment !== last.first || record.markSeed !== last.markSeed) return 0;
+    return record.durableBytes;
   }
 
   #take(term: Term, index: LogIndex): void {

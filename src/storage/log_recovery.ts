@@ -8,16 +8,20 @@ import type { Disk } from "../platform/mod.ts";
 import { ENTRY_ID_ZERO, type EntryId, RECORD_HEADER_BYTES } from "../raft/mod.ts";
 import { LOG_DIRECTORY_NAME } from "./data_directory.ts";
 import { CorruptionError, REJOIN_ADVICE, StorageError } from "./errors.ts";
+import { type Bound, type FoundDamage, hiddenHole, type Hole, holeOf } from "./hole.ts";
+import { readPersistRecord } from "./persistence_file.ts";
+import type { PersistRecord } from "./persist_record_format.ts";
 import { decidePlace, decideSegment, decideState } from "./recovery_table.ts";
 import { Segment } from "./segment.ts";
 import {
   decodeSegmentHeader,
+  encodeSegmentHeader,
   markSeedOf,
   SEGMENT_HEADER_BYTES,
   segmentFirstOf,
   segmentName,
 } from "./segment_format.ts";
-import { scanSegment, type SegmentScan } from "./segment_scanner.ts";
+import { type BadPlace, scanSegment, type SegmentScan } from "./segment_scanner.ts";
 import { newestState, readStateCopies, type StateCopy } from "./state_files.ts";
 import type { StoredState } from "./state_format.ts";
 import { TermRuns } from "./term_runs.ts";
@@ -50,6 +54,11 @@ export interface RecoveredLog {
   readonly last: EntryId;
   /** Entries that hold configurations, rising. */
   readonly configurations: readonly FoundConfiguration[];
+  /** Entries that must come from another member. */
+  readonly damage: readonly FoundDamage[];
+  /** Segments whose header is bad, with what belongs there. */
+  readonly headers: readonly { readonly segment: Segment; readonly header: Uint8Array }[];
+  readonly persistRecord: PersistRecord;
   /** Bytes of an unfinished write behind the last entry. */
   readonly trimmedBytes: number;
   readonly warnings: readonly string[];
@@ -77,7 +86,11 @@ export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog
   const copies = await readStateCopies(disk, path);
   const firsts = await listSegments(disk, path);
   const state = judgeState(options, copies, firsts.length > 0);
-  const recovery = new Recovery(options, state, copies);
+  const recovery = new Recovery(options, {
+    state,
+    copies,
+    persistRecord: await readPersistRecord(disk, path),
+  });
   const kept = state?.firstSegment ?? 1;
   // Without a last segment no entry was ever promised; before the first one all were given up.
   while (firsts.length > 0 && (firsts[0] < kept || state?.lastSegment === 0)) {
@@ -87,7 +100,9 @@ export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog
   try {
     const newest = firsts.at(-1);
     if (newest !== undefined && await recovery.isHalfMade(newest)) firsts.pop();
-    for (const first of firsts) await recovery.openSegment(first, first === firsts.at(-1));
+    for (const [at, first] of firsts.entries()) {
+      await recovery.openSegment(first, firsts[at + 1]);
+    }
   } catch (error) {
     await recovery.close();
     throw error;
@@ -137,20 +152,23 @@ class Recovery implements RecoveredLog {
   readonly warnings: string[] = [];
   readonly remove: string[] = [];
   readonly configurations: FoundConfiguration[] = [];
+  readonly damage: FoundDamage[] = [];
+  readonly headers: { segment: Segment; header: Uint8Array }[] = [];
+  readonly persistRecord: PersistRecord;
   trimmedBytes = 0;
   readonly #options: RecoveryOptions;
   #last: EntryId = ENTRY_ID_ZERO;
 
   constructor(
     options: RecoveryOptions,
-    state: StoredState | undefined,
-    copies: readonly StateCopy[],
+    found: Pick<RecoveredLog, "state" | "copies" | "persistRecord">,
   ) {
     this.#options = options;
-    this.state = state;
-    this.copies = copies;
-    if (state === undefined) return;
-    for (const copy of copies) {
+    this.state = found.state;
+    this.copies = found.copies;
+    this.persistRecord = found.persistRecord;
+    if (found.state === undefined) return;
+    for (const copy of found.copies) {
       if (copy.found === "good") continue;
       this.warnings.push(
         `${copy.path} is ${copy.found} (${copy.reason}); term and vote were read from its copy, ` +
@@ -178,35 +196,40 @@ class Recovery implements RecoveredLog {
     } finally {
       await file.close();
     }
-    const facts = { segment: "last", recorded: this.#isRecorded(first), header: "bad" } as const;
+    const recorded = this.#isRecorded(first);
+    const facts = { segment: "last", recorded, header: "bad", known: false } as const;
     if (decideSegment(facts) !== "remove") return false;
     this.remove.push(path);
     return true;
   }
 
-  async openSegment(first: LogIndex, isLast: boolean): Promise<void> {
+  /** `next` is the first entry of the segment behind it, undefined for the last one. */
+  async openSegment(first: LogIndex, next: LogIndex | undefined): Promise<void> {
     const path = segmentPath(this.#options.path, first);
     const file = await this.#options.disk.open(path, "existing");
     let segment: Segment | undefined;
     try {
       const block = new Uint8Array(SEGMENT_HEADER_BYTES);
       const headerBytes = await file.read(block, 0);
-      this.#judgeHeader(path, first, block.subarray(0, headerBytes), isLast);
-      const markSeed = markSeedOf(block);
+      const found = block.subarray(0, headerBytes);
+      const header = this.#judgeHeader(path, first, found, next === undefined);
+      const markSeed = markSeedOf(header ?? block);
       segment = new Segment({ path, file, first, previous: this.#last, markSeed });
       this.segments.push(segment);
+      if (header !== undefined) this.headers.push({ segment, header });
     } finally {
       if (segment === undefined) await file.close();
     }
-    await this.#scan(segment, isLast);
+    await this.#scan(segment, next);
   }
 
+  /** What belongs in the header, when it is bad and that is known. */
   #judgeHeader(
     path: string,
     first: LogIndex,
     block: Uint8Array,
     isLast: boolean,
-  ): void {
+  ): Uint8Array | undefined {
     const result = decodeSegmentHeader(block);
     if (result.kind === "newer") {
       throw new StorageError(
@@ -235,18 +258,42 @@ class Recovery implements RecoveredLog {
       segment: isLast ? "last" : "earlier",
       recorded: this.#isRecorded(first),
       header: result.kind === "bad" ? "bad" : reason === undefined ? "good" : "mismatch",
+      known: first === 1 || (this.segments.length > 0 && first === this.#last.index + 1),
     });
-    if (decision !== "keep") throw new CorruptionError(path, 0, reason ?? decision);
+    if (decision === "keep") return undefined;
+    if (decision !== "rewrite") throw new CorruptionError(path, 0, reason ?? decision);
+    this.warnings.push(`${path} is damaged at byte 0: ${reason}; it is written again`);
+    const { clusterId } = this.#options;
+    return encodeSegmentHeader({ clusterId, first, previous: this.#last });
   }
 
   #isRecorded(first: LogIndex): boolean {
     return first <= (this.state?.lastSegment ?? 0);
   }
 
-  async #scan(segment: Segment, isLast: boolean): Promise<void> {
-    const scan = await scanSegment({
+  async #scan(segment: Segment, next: LogIndex | undefined): Promise<void> {
+    const isLast = next === undefined;
+    const end = isLast ? this.#durableEnd(segment) : await this.#endBefore(next);
+    let durableBytes = isLast ? end?.offset ?? 0 : 0;
+    let from: number | undefined = SEGMENT_HEADER_BYTES;
+    while (from !== undefined) {
+      const scan = await this.#scanFrom(segment, from);
+      this.#last = scan.last ?? this.#last;
+      durableBytes = Math.max(durableBytes, scan.durableBytes);
+      segment.end = scan.end;
+      segment.recordsEnd = scan.recordsEnd;
+      segment.allocated = scan.fileBytes;
+      segment.marked = Math.max(segment.marked, scan.durableBytes);
+      from = this.#judgePlace(segment, { scan, isLast, durableBytes, end });
+    }
+    segment.allocated = Math.max(segment.allocated, segment.end);
+    segment.synced = isLast ? Math.max(durableBytes, SEGMENT_HEADER_BYTES) : segment.end;
+  }
+
+  #scanFrom(segment: Segment, from: number): Promise<SegmentScan> {
+    return scanSegment({
       file: segment.file,
-      from: SEGMENT_HEADER_BYTES,
+      from,
       previous: this.#last,
       markSeed: segment.markSeed,
       onRecord: (header, offset, record) => {
@@ -257,31 +304,95 @@ class Recovery implements RecoveredLog {
         this.configurations.push({ index: header.index, payload });
       },
     });
-    segment.end = scan.end;
-    segment.recordsEnd = scan.recordsEnd;
-    segment.allocated = scan.fileBytes;
-    segment.synced = isLast ? Math.max(scan.durableBytes, SEGMENT_HEADER_BYTES) : scan.end;
-    segment.marked = scan.durableBytes;
-    this.#judgePlace(segment, scan, isLast);
-    this.#last = scan.last ?? this.#last;
   }
 
-  #judgePlace(segment: Segment, scan: SegmentScan, isLast: boolean): void {
-    if (scan.bad === undefined) return;
+  /** What the persist record says of the last segment. */
+  #durableEnd(segment: Segment): Bound | undefined {
+    const { segment: named, markSeed, durableBytes, last } = this.persistRecord;
+    if (named !== segment.first || markSeed !== segment.markSeed) return undefined;
+    return { offset: durableBytes, last };
+  }
+
+  /** What the header of the segment behind says of the end of this one. */
+  async #endBefore(next: LogIndex): Promise<Bound | undefined> {
+    const path = segmentPath(this.#options.path, next);
+    const file = await this.#options.disk.open(path, "readOnly");
+    try {
+      const block = new Uint8Array(SEGMENT_HEADER_BYTES);
+      const headerBytes = await file.read(block, 0);
+      const result = decodeSegmentHeader(block.subarray(0, headerBytes));
+      if (result.kind !== "ok" || result.value.first !== next) return undefined;
+      return { offset: undefined, last: result.value.previous };
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Where to read on; undefined where the segment ends. */
+  #judgePlace(segment: Segment, place: JudgedPlace): number | undefined {
+    const { scan, isLast, durableBytes, end } = place;
+    const { bad } = scan;
+    if (bad === undefined) {
+      const reaches = isLast
+        ? scan.end >= durableBytes
+        : this.#last.index >= (end?.last.index ?? 0);
+      if (reaches) return undefined;
+      const hole = hiddenHole(scan.end, this.#last, end);
+      return this.#take(segment, scan.end, "entries that were durable are missing behind it", hole);
+    }
     const decision = decidePlace({
       segment: isLast ? "last" : "earlier",
-      durable: scan.end < scan.durableBytes,
-      found: scan.bad.found,
+      durable: scan.end < durableBytes,
+      found: bad.found,
+      unwritten: bad.unwritten,
     });
-    if (decision === "corrupt") {
-      throw new CorruptionError(segment.path, scan.end, scan.bad.reason);
-    }
-    if (decision === "free") return;
-    this.trimmedBytes = scan.bad.bytes;
+    if (decision === "free") return undefined;
+    if (decision === "trim") return this.#trim(segment, bad);
+    if (decision === "corrupt") throw new CorruptionError(segment.path, scan.end, bad.reason);
+    const hole = holeOf(decision, { at: scan.end, last: this.#last, bad }, end);
+    return this.#take(segment, scan.end, bad.reason, hole);
+  }
+
+  #trim(segment: Segment, bad: BadPlace): undefined {
+    this.trimmedBytes = bad.bytes;
     this.warnings.push(
-      `${segment.path} ends with ${scan.bad.bytes} bytes of an unfinished write at byte ` +
-        `${scan.end} (${scan.bad.reason}); they are cut off, the log ends with entry ` +
-        `${segment.last}`,
+      `${segment.path} ends with ${bad.bytes} bytes of an unfinished write at byte ` +
+        `${segment.end} (${bad.reason}); they are cut off, the log ends with entry ${segment.last}`,
     );
   }
+
+  /** Goes on behind a hole; refuses where nobody can say what was in it. */
+  #take(
+    segment: Segment,
+    at: number,
+    reason: string,
+    hole: Hole | string,
+  ): number | undefined {
+    if (typeof hole === "string") {
+      throw new CorruptionError(segment.path, at, `${reason}, and ${hole}`);
+    }
+    segment.noteHole(hole);
+    const { first, last, term } = hole;
+    const where = `${segment.path} is damaged at byte ${at}: ${reason}`;
+    if (last < first) this.warnings.push(`${where}; no entry was there, it is written again`);
+    else {
+      this.damage.push({ hole, error: new CorruptionError(segment.path, at, reason, first) });
+      const entries = first === last ? `entry ${first}` : `entries ${first} to ${last}`;
+      this.warnings.push(`${where}; ${entries} must come from another member`);
+      for (let index = first; index <= last; index++) this.terms.append(LogIndex(index), term);
+      this.#last = { term, index: last };
+    }
+    segment.end = Math.max(at, hole.end ?? 0);
+    segment.recordsEnd = last < first ? segment.recordsEnd : segment.end;
+    return hole.end;
+  }
+}
+
+interface JudgedPlace {
+  readonly scan: SegmentScan;
+  readonly isLast: boolean;
+  /** How much of the segment is durable. */
+  readonly durableBytes: number;
+  /** What is known of its end. */
+  readonly end: Bound | undefined;
 }

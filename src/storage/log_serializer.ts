@@ -108,6 +108,24 @@ export function orderProblem(last: EntryId | undefined, next: EntryId): string |
   return undefined;
 }
 
+/** A log that falls back in index or term could not be recovered: asserts that none is written. */
+export function checkOrder(last: EntryId, batches: readonly (readonly LogEntry[])[]): void {
+  let { term, index } = last;
+  for (const entries of batches) {
+    for (let at = 0; at < entries.length; at++) {
+      const entry = entries[at];
+      if (entry.index !== index + 1 || entry.term < term) {
+        assert(
+          false,
+          `Cannot append entry ${entry.index} of term ${entry.term}: the log ends with entry ` +
+            `${index} of term ${term}`,
+        );
+      }
+      ({ term, index } = entry);
+    }
+  }
+}
+
 type CheckedRecord =
   | { readonly reason: undefined; readonly id: EntryId; readonly bytes: number }
   | { readonly reason: string; readonly id: EntryId; readonly bytes: number };

@@ -7,14 +7,15 @@
  * although the data is gone).
  */
 
-import { assert, LogIndex } from "../base/mod.ts";
+import { assert, LogIndex, type Term } from "../base/mod.ts";
 import type { Disk } from "../platform/mod.ts";
 import type { EntryId, HardState, LogEntry } from "../raft/mod.ts";
 import { LOG_DIRECTORY_NAME } from "./data_directory.ts";
 import { fullError } from "./disk_space.ts";
 import type { StorageError } from "./errors.ts";
 import { segmentPath } from "./log_recovery.ts";
-import { LogSerializer } from "./log_serializer.ts";
+import { checkOrder, LogSerializer } from "./log_serializer.ts";
+import type { PersistRecordFile } from "./persistence_file.ts";
 import type { Segment } from "./segment.ts";
 import { makeSegment } from "./segment_file.ts";
 import {
@@ -34,6 +35,7 @@ export interface LogWriterOptions {
   readonly segments: readonly Segment[];
   readonly terms: TermRuns;
   readonly stateFiles: StateFiles;
+  readonly persistRecord: PersistRecordFile;
   /** As both files hold it. */
   readonly state: StoredState;
   readonly segmentBytes: number;
@@ -69,6 +71,10 @@ export class LogWriter {
     const segment = this.segments.at(-1);
     assert(segment !== undefined, "Cannot use the log: found no segment, expected one");
     return segment;
+  }
+
+  termAt(index: LogIndex): Term {
+    return this.#terms.termAt(index);
   }
 
   get last(): EntryId {
@@ -119,6 +125,7 @@ export class LogWriter {
    */
   async reset(start: EntryId): Promise<void> {
     const firstSegment = LogIndex(start.index + 1);
+    await this.#options.persistRecord.clear();
     await this.#writeState({ ...this.#state, firstSegment, lastSegment: LogIndex(0) });
     while (this.segments.length > 0) await this.#removeTail();
     this.#terms.clear();
@@ -170,7 +177,7 @@ export class LogWriter {
    */
   append(batches: readonly (readonly LogEntry[])[], bytes: number): void | Promise<void> {
     const tail = this.tail;
-    this.#checkOrder(batches);
+    checkOrder(this.last, batches);
     const markBytes = this.markDue ? MARK_BYTES : 0;
     const total = markBytes + bytes;
     const buffer = this.#scratchOf(total);
@@ -193,7 +200,7 @@ export class LogWriter {
   }
 
   /** Puts a mark behind the last entry, not synced. A full disk can do without. */
-  async writeMark(): Promise<void> {
+  async #writeMark(): Promise<void> {
     const buffer = this.#scratchOf(MARK_BYTES);
     this.#putMark(buffer);
     try {
@@ -204,22 +211,33 @@ export class LogWriter {
     }
   }
 
-  /** All that was written before is durable when it resolves. */
+  /** All that was written before is durable when it resolves, and the persist record says so. */
   async sync(): Promise<void> {
     const tail = this.tail;
     const end = tail.end;
     await tail.file.sync();
     tail.synced = end;
+    this.#options.persistRecord.write({
+      segment: tail.first,
+      markSeed: tail.markSeed,
+      durableBytes: end,
+      last: this.last,
+    });
+  }
+
+  get persistRecord(): PersistRecordFile {
+    return this.#options.persistRecord;
   }
 
   /** Removes entry `index` and all after it; durable when it resolves. */
   async truncateFrom(index: LogIndex): Promise<void> {
     const target = this.#segmentOf(index);
+    const offset = await target.locate(index);
+    await this.#options.persistRecord.clear();
     if (target !== this.tail) {
       await this.#writeState({ ...this.#state, lastSegment: target.first });
       while (this.tail !== target) await this.#removeTail();
     }
-    const offset = await target.locate(index);
     target.forgetFrom(index, offset);
     this.#terms.truncateFrom(index);
     await target.file.truncate(offset);
@@ -255,17 +273,19 @@ export class LogWriter {
   async finish(): Promise<void> {
     const tail = this.tail;
     if (this.dirty) await this.sync();
-    if (this.markDue) await this.writeMark();
+    if (this.markDue) await this.#writeMark();
     if (tail.allocated > tail.end) {
       await tail.file.truncate(tail.end);
       tail.allocated = tail.end;
     }
     if (this.dirty) await this.sync();
+    await this.#options.persistRecord.sync();
   }
 
   async close(): Promise<void> {
     for (const segment of this.segments) await segment.file.close();
     await this.#options.stateFiles.close();
+    await this.#options.persistRecord.close();
   }
 
   #segmentOf(index: LogIndex): Segment {
@@ -319,7 +339,7 @@ export class LogWriter {
 
   #putMark(buffer: Uint8Array): void {
     const { markSeed, end, synced } = this.tail;
-    putMark(buffer, 0, { seed: markSeed, offset: end }, synced);
+    putMark(buffer, 0, { seed: markSeed, offset: end }, { durableBytes: synced, last: this.last });
   }
 
   async #writeLarge(view: Uint8Array): Promise<void> {
@@ -344,24 +364,6 @@ export class LogWriter {
     }
     if (this.markDue) tail.marked = tail.synced;
     tail.end = end;
-  }
-
-  /** A log that falls back in index or term could not be recovered: never write one. */
-  #checkOrder(batches: readonly (readonly LogEntry[])[]): void {
-    let { term, index } = this.last;
-    for (const entries of batches) {
-      for (let at = 0; at < entries.length; at++) {
-        const entry = entries[at];
-        if (entry.index !== index + 1 || entry.term < term) {
-          assert(
-            false,
-            `Cannot append entry ${entry.index} of term ${entry.term}: the log ends with entry ` +
-              `${index} of term ${term}`,
-          );
-        }
-        ({ term, index } = entry);
-      }
-    }
   }
 
   #noteAll(batches: readonly (readonly LogEntry[])[], at: number): void {

@@ -9,8 +9,9 @@ export {
 } from "./data_directory.ts";
 export { CorruptionError, StorageError, type StorageErrorKind } from "./errors.ts";
 export { type IntegrityReport, LogSerializer } from "./log_serializer.ts";
-export type { StorageOptions } from "./options.ts";
-export { type PersistBatch, RaftStorage, type RaftStorageOptions } from "./raft_storage.ts";
+export type { PersistBatch, RaftStorageOptions, StorageOptions } from "./options.ts";
+export type { DamagedRange } from "./repair.ts";
+export { RaftStorage } from "./raft_storage.ts";
 export type { Recovered } from "./start_up.ts";
 export {
   type DumpedEntry,

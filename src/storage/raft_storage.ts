@@ -6,43 +6,25 @@
  * written, ever (D9).
  */
 
-import { assert, type Logger, LogIndex } from "../base/mod.ts";
-import type { Clock, Disk, Timer } from "../platform/mod.ts";
-import type { EntryId, HardState, LogEntry } from "../raft/mod.ts";
-import type { DataDirectory } from "./data_directory.ts";
+import { assert, LogIndex } from "../base/mod.ts";
+import type { Timer } from "../platform/mod.ts";
+import type { EntryId, LogEntry } from "../raft/mod.ts";
 import { StorageError } from "./errors.ts";
+import { examineLog } from "./examine.ts";
+import { readEntries } from "./log_reader.ts";
 import { LogSerializer } from "./log_serializer.ts";
 import type { LogWriter } from "./log_writer.ts";
-import { SEGMENT_BYTES_MIN, type StorageOptions } from "./options.ts";
-import type { Segment } from "./segment.ts";
+import { type PersistBatch, type RaftStorageOptions, SEGMENT_BYTES_MIN } from "./options.ts";
+import { damagedIn, type DamagedRange, repairLog } from "./repair.ts";
 import type { SnapshotReceiver } from "./snapshot_files.ts";
 import { SnapshotStore } from "./snapshot_store.ts";
 import { type Recovered, startUp } from "./start_up.ts";
 import { writeBootstrap } from "./bootstrap_file.ts";
 
-/** What one `persist` writes: first the snapshot, then the hard state, then the entries. */
-export interface PersistBatch {
-  /**
-   * Complete, from a peer, newer than the newest: becomes this node's, and the log begins behind
-   * it, unless it holds the snapshot's last entry already: then it stays as it is.
-   */
-  readonly snapshot?: SnapshotReceiver | undefined;
-  readonly hardState?: HardState | undefined;
-  /** Consecutive; they replace everything from the first one's index on. */
-  readonly entries: readonly LogEntry[];
-}
-
-export interface RaftStorageOptions {
-  readonly disk: Disk;
-  /** Stays open until after `close`. */
-  readonly directory: DataDirectory;
-  readonly options: StorageOptions;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /** After each sync of the log, with how long it took. */
-  readonly onSynced?: (seconds: number) => void;
-  /** Once, when the storage takes nothing more: the process should end. */
-  readonly onFatal: (error: Error) => void;
+interface Task {
+  readonly run: () => Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
 }
 
 type Compaction = PromiseWithResolvers<EntryId> & { readonly through: LogIndex };
@@ -55,8 +37,8 @@ interface Pending extends PersistBatch {
 
 /** Waiting changes beyond this go into the next write. */
 const GROUP_BYTES_MAX = 4 << 20;
-/** So long after the last sync a mark is written for it, when no write carried one. */
-const MARK_DELAY_MS = 200;
+/** The persist record is synced so long after it was written. */
+const RECORD_DELAY_MS = 200;
 
 const serializer = new LogSerializer();
 
@@ -66,15 +48,16 @@ export class RaftStorage {
   readonly #options: RaftStorageOptions;
   readonly #log: LogWriter;
   readonly #queue: Pending[] = [];
+  readonly #tasks: Task[] = [];
   #compaction: Compaction | undefined;
   #running = false;
   #failure: StorageError | undefined;
   #closing: Promise<void> | undefined;
   #onIdle: (() => void) | undefined;
   #syncDue = false;
-  #markDue = false;
+  #recordDue = false;
   #syncTimer: Timer | undefined;
-  #markTimer: Timer | undefined;
+  #recordTimer: Timer | undefined;
 
   private constructor(
     options: RaftStorageOptions,
@@ -103,11 +86,12 @@ export class RaftStorage {
       directory,
       options: options.options,
       snapshots,
+      repairs: options.repairs ?? (() => false),
     });
     for (const warning of recovered.warnings) logger.warn(warning);
     await directory.markStorageCreated();
     const storage = new RaftStorage(options, log, snapshots, recovered);
-    storage.#armMark();
+    storage.#armRecord();
     return storage;
   }
 
@@ -184,34 +168,33 @@ export class RaftStorage {
 
   /**
    * Entries from `first` to `last`, verified and consecutive, as many as fit in `bytesMax` but at
-   * least one; none when `first` is not, or no longer, in the log. Throws `CorruptionError`.
+   * least one, up to the first that cannot be read; none when `first` is not, or no longer, in the
+   * log. Throws `CorruptionError` when `first` cannot be read.
    */
-  async read(first: LogIndex, last: LogIndex, bytesMax: number): Promise<LogEntry[]> {
-    const entries: LogEntry[] = [];
-    let bytes = 0;
-    let next = first;
-    while (next <= last && (bytes < bytesMax || entries.length === 0)) {
-      const segment = this.#segmentOf(next);
-      if (segment === undefined) break;
-      const { generation } = segment;
-      let part: LogEntry[];
-      try {
-        part = await segment.read(next, LogIndex(Math.min(last, segment.last)), bytesMax - bytes);
-      } catch (error) {
-        // Cut off meanwhile: look again for what is there now.
-        if (segment.generation !== generation) continue;
-        throw error;
-      }
-      if (segment.generation !== generation) continue;
-      // The first entry of each part comes in any case, but only the very first may be too large.
-      if (entries.length > 0 && bytes + part[0].record.length > bytesMax) break;
-      for (const entry of part) {
-        entries.push(entry);
-        bytes += entry.record.length;
-      }
-      next = LogIndex(entries[entries.length - 1].index + 1);
-    }
-    return entries;
+  read(first: LogIndex, last: LogIndex, bytesMax: number): Promise<LogEntry[]> {
+    return readEntries(this.#log.segments, first, last, bytesMax);
+  }
+
+  /** Entries that cannot be read, as far as that is known. */
+  get damaged(): readonly DamagedRange[] {
+    return damagedIn(this.#log.segments);
+  }
+
+  /**
+   * Looks for everything that cannot be read around entry `index`: `damaged` tells. Throws
+   * `CorruptionError` where nobody can say which entries were there.
+   */
+  examine(index: LogIndex): Promise<void> {
+    return this.#betweenWrites(() => examineLog(this.#log, index));
+  }
+
+  /**
+   * Writes `entries` where they cannot be read, as far as they fill a whole damaged range; durable
+   * when it resolves, and others are left alone. Reading and writing go on meanwhile. Throws
+   * `CorruptionError` when one is not what was there, and "full"; then that range is as it was.
+   */
+  repair(entries: readonly LogEntry[]): Promise<void> {
+    return this.#betweenWrites(() => repairLog(this.#log.segments, entries));
   }
 
   /** Waits for what is queued and for the last sync; later calls of `persist` reject. */
@@ -222,7 +205,7 @@ export class RaftStorage {
 
   async #close(): Promise<void> {
     this.#syncTimer?.cancel();
-    this.#markTimer?.cancel();
+    this.#recordTimer?.cancel();
     if (this.#running) await new Promise<void>((resolve) => this.#onIdle = resolve);
     try {
       if (this.#failure === undefined) await this.#log.finish();
@@ -234,12 +217,15 @@ export class RaftStorage {
     }
   }
 
-  #segmentOf(index: LogIndex): Segment | undefined {
-    const { segments } = this.#log;
-    for (let at = segments.length - 1; at >= 0; at--) {
-      if (segments[at].first <= index) return index <= segments[at].last ? segments[at] : undefined;
+  #betweenWrites(run: () => Promise<void>): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#closing !== undefined) {
+      return Promise.reject(new StorageError("closed", "Cannot repair: the storage is closed"));
     }
-    return undefined;
+    return new Promise((resolve, reject) => {
+      this.#tasks.push({ run, resolve, reject });
+      this.#kick();
+    });
   }
 
   #kick(): void {
@@ -253,8 +239,9 @@ export class RaftStorage {
       try {
         if (this.#syncDue) await this.#backgroundSync();
         else if (this.#compaction !== undefined) await this.#compact(this.#compaction);
+        else if (this.#tasks.length > 0) await this.#runTask(this.#tasks.shift()!);
         else if (this.#queue.length > 0) await this.#persistGroup();
-        else if (this.#markDue) await this.#writeMark();
+        else if (this.#recordDue) await this.#syncRecord();
         else break;
       } catch (error) {
         this.#fail(error);
@@ -262,6 +249,17 @@ export class RaftStorage {
     }
     this.#running = false;
     this.#onIdle?.();
+  }
+
+  /** Damage and a full disk are the caller's to deal with; nothing was changed then. */
+  async #runTask({ run, resolve, reject }: Task): Promise<void> {
+    try {
+      await run();
+      resolve();
+    } catch (error) {
+      const isLimited = error instanceof StorageError && ["corrupt", "full"].includes(error.kind);
+      reject(isLimited ? error : this.#fail(error));
+    }
   }
 
   async #compact(compaction: Compaction): Promise<void> {
@@ -346,7 +344,7 @@ export class RaftStorage {
     const startMs = clock.nowMs();
     await this.#log.sync();
     onSynced?.((clock.nowMs() - startMs) / 1000);
-    this.#armMark();
+    this.#armRecord();
   }
 
   async #backgroundSync(): Promise<void> {
@@ -354,9 +352,9 @@ export class RaftStorage {
     if (this.#log.dirty) await this.#sync();
   }
 
-  async #writeMark(): Promise<void> {
-    this.#markDue = false;
-    if (this.#log.markDue) await this.#log.writeMark();
+  async #syncRecord(): Promise<void> {
+    this.#recordDue = false;
+    if (this.#log.persistRecord.dirty) await this.#log.persistRecord.sync();
   }
 
   #armSync(): void {
@@ -368,12 +366,12 @@ export class RaftStorage {
     });
   }
 
-  #armMark(): void {
-    if (this.#markTimer !== undefined || this.#closing !== undefined) return;
-    if (!this.#log.markDue) return;
-    this.#markTimer = this.#options.clock.setTimer(MARK_DELAY_MS, () => {
-      this.#markTimer = undefined;
-      this.#markDue = true;
+  #armRecord(): void {
+    if (this.#recordTimer !== undefined || this.#closing !== undefined) return;
+    if (!this.#log.persistRecord.dirty) return;
+    this.#recordTimer = this.#options.clock.setTimer(RECORD_DELAY_MS, () => {
+      this.#recordTimer = undefined;
+      this.#recordDue = true;
       this.#kick();
     });
   }
@@ -389,8 +387,10 @@ export class RaftStorage {
       cause,
     );
     this.#syncTimer?.cancel();
-    this.#markTimer?.cancel();
-    for (const pending of this.#queue.splice(0)) pending.reject(this.#failure);
+    this.#recordTimer?.cancel();
+    for (const waiting of [...this.#queue.splice(0), ...this.#tasks.splice(0)]) {
+      waiting.reject(this.#failure);
+    }
     this.#compaction?.reject(this.#failure);
     this.#options.onFatal(this.#failure);
     return this.#failure;

@@ -2,10 +2,12 @@
  * What recovery does about each thing it can find, as data. The first rule that fits decides; the
  * tests enumerate every combination of facts. Pure.
  *
- * The rules rest on three facts about how the log is written: a segment is durable before the next
- * one is made; a mark says how much of the last segment was durable when it was written; the state
- * files name the last segment that was durable. What lies before such a point and cannot be read
- * was damaged. What lies behind it may be the part of a write that a crash left.
+ * The rules rest on four facts about how the log is written: a segment is durable before the next
+ * one is made; marks and the persist record say how much of the last segment was durable when they
+ * were written; the state files name the last segment that was durable; what is not written yet is
+ * zeros, and a disk writes whole sectors. What lies before such a point and cannot be read was
+ * damaged. What lies behind it may be the part of a write that a crash left, if something of it is
+ * missing.
  */
 
 /** The first place of a segment that is no valid record or mark. */
@@ -23,9 +25,11 @@ export type PlaceFound =
 
 export interface PlaceFacts {
   readonly segment: "last" | "earlier";
-  /** A mark says that the file was durable past this place. */
+  /** A mark or the persist record says that the file was durable past this place. */
   readonly durable: boolean;
   readonly found: PlaceFound;
+  /** A part of it that a crash can lose is zeros, or past the end of the file. */
+  readonly unwritten: boolean;
 }
 
 export type PlaceDecision =
@@ -33,7 +37,11 @@ export type PlaceDecision =
   | "free"
   /** The log ends here; the rest is the remains of an unfinished write and is cut off. */
   | "trim"
-  /** Damage. Refuse, change nothing. */
+  /** Damage to one entry, known by its header: it must come from another member. */
+  | "damaged"
+  /** Damage that hides what was here: the log goes on at the next place that says where it is. */
+  | "hidden"
+  /** Damage that nothing explains. Refuse, change nothing. */
   | "corrupt";
 
 interface Rule<Facts, Decision> {
@@ -44,22 +52,34 @@ interface Rule<Facts, Decision> {
 
 export const PLACE_RULES: readonly Rule<PlaceFacts, PlaceDecision>[] = [
   {
-    when: { segment: "earlier" },
-    decision: "corrupt",
-    why: "a segment is whole and durable before the next one is made",
-  },
-  {
-    when: { durable: true },
-    decision: "corrupt",
-    why: "a later mark says that this place was durable",
-  },
-  { when: { found: "zeros" }, decision: "free", why: "space written ahead" },
-  {
     when: { found: "misplaced" },
     decision: "corrupt",
     why: "no write, finished or not, puts a whole record in a wrong place",
   },
-  { when: {}, decision: "trim", why: "a write that no sync had finished" },
+  {
+    when: { segment: "earlier", found: "payload" },
+    decision: "damaged",
+    why: "a segment is whole and durable before the next one is made; the header is good",
+  },
+  {
+    when: { durable: true, found: "payload" },
+    decision: "damaged",
+    why: "this place was durable; the header is good",
+  },
+  {
+    when: { segment: "earlier" },
+    decision: "hidden",
+    why: "a segment is whole and durable before the next one is made",
+  },
+  { when: { durable: true }, decision: "hidden", why: "this place was durable" },
+  { when: { found: "zeros" }, decision: "free", why: "space written ahead" },
+  { when: { unwritten: true }, decision: "trim", why: "a write that no sync had finished" },
+  {
+    when: { found: "payload" },
+    decision: "damaged",
+    why: "all of it was written, so no crash explains it; the header is good",
+  },
+  { when: {}, decision: "hidden", why: "all of it was written, so no crash explains it" },
 ];
 
 export interface SegmentFacts {
@@ -67,9 +87,17 @@ export interface SegmentFacts {
   /** The state files say that the segment was durable. */
   readonly recorded: boolean;
   readonly header: "good" | "bad" | "mismatch";
+  /** What must be in the header is known: the segment before it says so, or there is none. */
+  readonly known: boolean;
 }
 
-export type SegmentDecision = "keep" | "remove" | "corrupt";
+export type SegmentDecision =
+  | "keep"
+  /** A crash left it before anything was in it. */
+  | "remove"
+  /** Write the header again. */
+  | "rewrite"
+  | "corrupt";
 
 export const SEGMENT_RULES: readonly Rule<SegmentFacts, SegmentDecision>[] = [
   { when: { header: "good" }, decision: "keep", why: "the header is whole and in its place" },
@@ -78,9 +106,13 @@ export const SEGMENT_RULES: readonly Rule<SegmentFacts, SegmentDecision>[] = [
     decision: "corrupt",
     why: "no crash writes a whole header of another segment or cluster",
   },
-  { when: { recorded: true }, decision: "corrupt", why: "the header was durable" },
-  { when: { segment: "earlier" }, decision: "corrupt", why: "another segment was made after it" },
-  { when: {}, decision: "remove", why: "a crash while the segment was being made" },
+  {
+    when: { recorded: false, segment: "last" },
+    decision: "remove",
+    why: "a crash while the segment was being made",
+  },
+  { when: { known: true }, decision: "rewrite", why: "it was durable and says nothing else" },
+  { when: {}, decision: "corrupt", why: "it was durable and alone knew what came before" },
 ];
 
 export type CopyFound = "good" | "bad" | "missing";

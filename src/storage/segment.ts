@@ -16,6 +16,7 @@ import {
   type RecordHeader,
 } from "../raft/mod.ts";
 import { CorruptionError } from "./errors.ts";
+import type { Hole } from "./hole.ts";
 import { looksLikeMark, MARK_BYTES, readMark, SEGMENT_HEADER_BYTES } from "./segment_format.ts";
 
 const SPARSE_BYTES = 1 << 16;
@@ -48,6 +49,8 @@ export class Segment {
   marked = 0;
   /** Rises when entries are cut off: what a reader found meanwhile may be gone. */
   generation = 0;
+  /** What cannot be read, by rising position. */
+  holes: readonly Hole[] = [];
   readonly #sparseIndices: number[] = [];
   readonly #sparseOffsets: number[] = [];
 
@@ -73,6 +76,24 @@ export class Segment {
     this.#sparseOffsets.push(offset);
   }
 
+  /** Takes note of a hole, which is behind everything noted before or among it. */
+  noteHole(hole: Hole): void {
+    this.last = LogIndex(Math.max(this.last, hole.last));
+    this.holes = [...this.holes, hole].sort((a, b) => a.at - b.at);
+  }
+
+  forgetHole(hole: Hole): void {
+    this.holes = this.holes.filter((other) => other !== hole);
+  }
+
+  /** The file is this long now, to its last record. */
+  grow(bytes: number): void {
+    this.end = bytes;
+    this.recordsEnd = bytes;
+    this.allocated = bytes;
+    this.synced = bytes;
+  }
+
   /** Forgets the entries from `index` on; the record of `index` was at `offset`. */
   forgetFrom(index: LogIndex, offset: number): void {
     this.generation++;
@@ -81,24 +102,36 @@ export class Segment {
       this.#sparseOffsets.pop();
     }
     this.last = LogIndex(index - 1);
+    this.holes = this.holes.filter((hole) => hole.at < offset);
     this.end = offset;
     this.recordsEnd = Math.min(this.recordsEnd, offset);
     this.synced = Math.min(this.synced, offset);
     this.marked = Math.min(this.marked, offset);
   }
 
-  /** The position of the record of `index`, or of where it would begin for `last` + 1. */
+  /**
+   * The position of the record of `index`, or of where it would begin for `last` + 1. Throws
+   * `CorruptionError` when it is hidden behind another one in a hole.
+   */
   async locate(index: LogIndex): Promise<number> {
     if (index === this.last + 1) return this.end;
-    let at = this.#floorOffset(index);
+    let { offset: at } = this.#floor(index);
     const header = new Uint8Array(RECORD_HEADER_BYTES);
     while (true) {
+      const hole = this.#holeAt(at);
+      if (hole !== undefined && index > hole.last) {
+        at = this.#endOf(hole);
+        continue;
+      }
+      if (hole?.first === index) return at;
+      if (hole !== undefined) throw this.#unreadable(hole, index);
       const length = await this.file.read(header, at);
       if (length === MARK_BYTES && this.#isMark(header, 0, at)) {
         at += MARK_BYTES;
         continue;
       }
-      const found = this.#header(header, 0, length, at);
+      const found = this.#header(header, 0, length, at, index, false);
+      assert(found !== undefined, `Cannot find entry ${index} in ${this.path}`);
       if (found.index === index) return at;
       if (found.index > index) throw this.#misplaced(found, index, at);
       at += RECORD_HEADER_BYTES + found.payloadBytes;
@@ -107,66 +140,78 @@ export class Segment {
 
   /**
    * Entries `first` to `last`, both in this segment, as many as fit in `bytesMax` but at least
-   * one; verified and consecutive. Throws `CorruptionError`. Their records share one buffer.
+   * one; verified and consecutive, up to the first that cannot be read. Throws `CorruptionError`
+   * when that is `first`. Their records share one buffer.
    */
   async read(first: LogIndex, last: LogIndex, bytesMax: number): Promise<LogEntry[]> {
-    let at = this.#floorOffset(first);
+    let { offset: at, index } = this.#floor(first);
     // Room for what comes before `first`, and for marks between the records.
     let bytes = Math.min(this.end - at, bytesMax + 2 * SPARSE_BYTES);
     while (true) {
       const buffer = new Uint8Array(bytes);
       const length = await this.file.read(buffer, at);
-      const step = this.#collect(buffer, length, at, { first, last, bytesMax });
+      const step = this.#collect(buffer, length, { at, index }, { first, last, bytesMax });
       if (step.entries.length > 0) return step.entries;
-      at = step.at;
+      ({ at, index } = step);
       bytes = Math.max(step.needBytes, Math.min(this.end - at, bytesMax + SPARSE_BYTES));
     }
   }
 
   /**
-   * Decodes records of a buffer read at `base`. When the first wanted entry is not whole in it,
-   * says where to read again and how much that needs.
+   * Decodes records of a buffer read at `from`, where entry `index` is. When the first wanted entry
+   * is not whole in it, says where to read again and how much that needs.
    */
   #collect(
     buffer: Uint8Array,
     length: number,
-    base: number,
+    from: { readonly at: number; readonly index: LogIndex },
     want: { readonly first: LogIndex; readonly last: LogIndex; readonly bytesMax: number },
-  ): { entries: LogEntry[]; at: number; needBytes: number } {
+  ): { entries: LogEntry[]; at: number; index: LogIndex; needBytes: number } {
     const entries: LogEntry[] = [];
+    const base = from.at;
+    let { index } = from;
     let at = 0;
-    let expected: number | undefined;
     let bytes = 0;
     while (true) {
+      const hole = this.#holeAt(base + at);
+      if (hole !== undefined) {
+        if (entries.length > 0) break;
+        if (want.first <= hole.last) throw this.#unreadable(hole, want.first);
+        index = LogIndex(hole.last + 1);
+        return { entries, at: this.#endOf(hole), index, needBytes: RECORD_HEADER_BYTES };
+      }
       const whole = length - at >= RECORD_HEADER_BYTES;
       if (!whole && base + at + RECORD_HEADER_BYTES <= this.end && length === buffer.length) {
-        return { entries, at: base + at, needBytes: RECORD_HEADER_BYTES };
+        return { entries, at: base + at, index, needBytes: RECORD_HEADER_BYTES };
       }
       if (whole && this.#isMark(buffer, at, base + at)) {
         at += MARK_BYTES;
         continue;
       }
-      const header = this.#header(buffer, at, length, base + at, expected);
+      const isLater = entries.length > 0;
+      const header = this.#header(buffer, at, length, base + at, index, isLater);
+      if (header === undefined) break;
       const recordBytes = RECORD_HEADER_BYTES + header.payloadBytes;
-      if (header.index !== (expected ?? header.index) || header.index > want.last) {
-        throw this.#misplaced(header, expected ?? want.first, base + at);
-      }
-      expected = header.index + 1;
+      if (header.index !== index) throw this.#misplaced(header, index, base + at);
       if (header.index < want.first && at + recordBytes > length && length === buffer.length) {
-        return { entries, at: base + at + recordBytes, needBytes: RECORD_HEADER_BYTES };
+        index = LogIndex(index + 1);
+        return { entries, at: base + at + recordBytes, index, needBytes: RECORD_HEADER_BYTES };
       }
       if (header.index >= want.first) {
         if (entries.length > 0 && bytes + recordBytes > want.bytesMax) break;
         if (at + recordBytes > length && length === buffer.length) {
-          return { entries, at: base + at, needBytes: recordBytes };
+          return { entries, at: base + at, index, needBytes: recordBytes };
         }
-        entries.push(this.#entry(buffer, at, length, base + at, header.index));
+        const entry = this.#entry(buffer, at, length, base + at, header.index, isLater);
+        if (entry === undefined) break;
+        entries.push(entry);
         bytes += recordBytes;
         if (header.index === want.last) break;
       }
       at += recordBytes;
+      index = LogIndex(index + 1);
     }
-    return { entries, at: base + at, needBytes: 0 };
+    return { entries, at: base + at, index, needBytes: 0 };
   }
 
   #isMark(buffer: Uint8Array, at: number, offset: number): boolean {
@@ -179,9 +224,10 @@ export class Segment {
     at: number,
     end: number,
     offset: number,
-    index?: number,
-  ): RecordHeader {
-    return this.#checked(offset, index, () => readRecordHeader(buffer, at, end));
+    index: LogIndex,
+    isLater: boolean,
+  ): RecordHeader | undefined {
+    return this.#checked(offset, index, isLater, () => readRecordHeader(buffer, at, end));
   }
 
   #entry(
@@ -190,33 +236,54 @@ export class Segment {
     end: number,
     offset: number,
     index: LogIndex,
-  ): LogEntry {
-    return this.#checked(offset, index, () => decodeEntry(buffer, at, end));
+    isLater: boolean,
+  ): LogEntry | undefined {
+    return this.#checked(offset, index, isLater, () => decodeEntry(buffer, at, end));
   }
 
-  #checked<T>(offset: number, index: number | undefined, decode: () => T): T {
+  /** Undefined for what is damaged but `isLater`: the entries before it are good. */
+  #checked<T>(
+    offset: number,
+    index: LogIndex,
+    isLater: boolean,
+    decode: () => T,
+  ): T | undefined {
     try {
       return decode();
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
-      const damaged = index === undefined ? this.#indexAt(offset) : LogIndex(index);
-      throw new CorruptionError(this.path, offset, error.message, damaged);
+      if (isLater) return undefined;
+      throw new CorruptionError(this.path, offset, error.message, index);
     }
   }
 
-  /** The entry whose record begins at `offset`, where the sparse index tells. */
-  #indexAt(offset: number): LogIndex | undefined {
-    const at = this.#sparseOffsets.indexOf(offset);
-    return at < 0 ? undefined : LogIndex(this.#sparseIndices[at]);
+  #holeAt(offset: number): Hole | undefined {
+    if (this.holes.length === 0) return undefined;
+    return this.holes.find(({ at }) => at === offset);
+  }
+
+  #endOf(hole: Hole): number {
+    assert(
+      hole.end !== undefined,
+      `Cannot read behind entry ${hole.last} in ${this.path}: the segment ends there`,
+    );
+    return hole.end;
+  }
+
+  #unreadable(hole: Hole, index: LogIndex): CorruptionError {
+    const reason = hole.hasHeader
+      ? `the payload checksum of entry ${index} does not match`
+      : `entries ${hole.first} to ${hole.last} cannot be read`;
+    return new CorruptionError(this.path, hole.at, reason, index);
   }
 
   #misplaced(header: RecordHeader, expected: number, offset: number): CorruptionError {
     const reason = `found entry ${header.index}, expected entry ${expected}`;
-    return new CorruptionError(this.path, offset, reason);
+    return new CorruptionError(this.path, offset, reason, LogIndex(expected));
   }
 
-  /** A position at or before the record of `index` where a record or mark begins. */
-  #floorOffset(index: LogIndex): number {
+  /** A place at or before the record of `index` where a record, a mark or a hole begins. */
+  #floor(index: LogIndex): { readonly offset: number; readonly index: LogIndex } {
     let low = 0;
     let high = this.#sparseIndices.length;
     while (low < high) {
@@ -224,6 +291,7 @@ export class Segment {
       if (this.#sparseIndices[middle] <= index) low = middle + 1;
       else high = middle;
     }
-    return low === 0 ? SEGMENT_HEADER_BYTES : this.#sparseOffsets[low - 1];
+    if (low === 0) return { offset: SEGMENT_HEADER_BYTES, index: this.first };
+    return { offset: this.#sparseOffsets[low - 1], index: LogIndex(this.#sparseIndices[low - 1]) };
   }
 }

@@ -6,8 +6,9 @@
  *
  * A mark says how much of the file was durable when the mark was written. It is what tells a torn
  * tail from corruption: damage before a position that any mark calls durable cannot come from a
- * crash. A mark names its own position and has a checksum seeded with the header's, so a copy of
- * log bytes inside a value that a client stored is no mark.
+ * crash. It also names the entry before it, so that entries are known by their ids even where their
+ * headers cannot be read. Its checksum is seeded with the header's and covers its position, so a
+ * copy of log bytes inside a value that a client stored is no mark.
  */
 
 import { crc32, getU32, getU64, LogIndex, putU32, putU64, Term } from "../base/mod.ts";
@@ -82,22 +83,29 @@ export interface MarkPosition {
   readonly offset: number;
 }
 
+export interface Mark {
+  /** Everything in the file before this position is durable; not behind the mark itself. */
+  readonly durableBytes: number;
+  /** The entry before the mark: the last one in the file, or of the segment before. */
+  readonly last: EntryId;
+}
+
 /**
- * Layout: checksum (4), magic (4), zeros (4), record version 1 (1), 0xff (1), zeros (2), own
- * position (8), durable bytes of the file (8).
+ * Layout: checksum (4), magic (4), bytes before the mark that are not durable (4), record version 1
+ * (1), 0xff (1), zeros (2), last term (8), last index (8).
  */
-export function putMark(
-  into: Uint8Array,
-  at: number,
-  position: MarkPosition,
-  durableBytes: number,
-): void {
+export function putMark(into: Uint8Array, at: number, position: MarkPosition, mark: Mark): void {
   putU32(into, at + 4, MARK_MAGIC);
-  putU32(into, at + 8, 0);
+  putU32(into, at + 8, position.offset - mark.durableBytes);
   putU32(into, at + 12, 1 | (MARK_KIND << 8));
-  putU64(into, at + 16, position.offset);
-  putU64(into, at + 24, durableBytes);
-  putU32(into, at, crc32(into, at + 4, at + MARK_BYTES, position.seed));
+  putU64(into, at + 16, mark.last.term);
+  putU64(into, at + 24, mark.last.index);
+  putU32(into, at, checksumOfMark(into, at, position));
+}
+
+function checksumOfMark(buffer: Uint8Array, at: number, position: MarkPosition): number {
+  const placed = (position.seed ^ Math.imul(position.offset, 0x9e3779b1)) >>> 0;
+  return crc32(buffer, at + 4, at + MARK_BYTES, placed);
 }
 
 /** Whether the bytes at `at` claim to be a mark; `readMark` says whether they are a good one. */
@@ -105,17 +113,16 @@ export function looksLikeMark(buffer: Uint8Array, at: number): boolean {
   return buffer[at + MARK_KIND_AT] === MARK_KIND;
 }
 
-/** The durable bytes that the mark at `at` states; undefined unless it is whole and in its place. */
+/** The mark at `at`; undefined unless it is whole and in its place. */
 export function readMark(
   buffer: Uint8Array,
   at: number,
   position: MarkPosition,
-): number | undefined {
+): Mark | undefined {
   if (getU32(buffer, at + 4) !== MARK_MAGIC) return undefined;
-  if (getU32(buffer, at) !== crc32(buffer, at + 4, at + MARK_BYTES, position.seed)) {
-    return undefined;
-  }
-  if (getU64(buffer, at + 16) !== position.offset) return undefined;
-  const durableBytes = getU64(buffer, at + 24);
-  return durableBytes <= position.offset ? durableBytes : undefined;
+  if (getU32(buffer, at) !== checksumOfMark(buffer, at, position)) return undefined;
+  const durableBytes = position.offset - getU32(buffer, at + 8);
+  if (durableBytes < 0) return undefined;
+  const last = { term: Term(getU64(buffer, at + 16)), index: LogIndex(getU64(buffer, at + 24)) };
+  return { durableBytes, last };
 }

@@ -14,7 +14,8 @@ import {
 import { FileWindow } from "./file_window.ts";
 import { orderProblem } from "./log_serializer.ts";
 import type { PlaceFound } from "./recovery_table.ts";
-import { looksLikeMark, MARK_BYTES, MARK_MAGIC, readMark } from "./segment_format.ts";
+import { looksLikeMark, MARK_BYTES, readMark } from "./segment_format.ts";
+import { isUnwritten, readTail } from "./segment_tail.ts";
 
 export interface ScanOptions {
   readonly file: DiskFile;
@@ -32,8 +33,14 @@ export interface BadPlace {
   readonly reason: string;
   /** Bytes from the place to where the file was cut, or else to the last one that is not zero. */
   readonly bytes: number;
+  /** What the header says, when it is good and the record ends at `next`. */
+  readonly header: RecordHeader | undefined;
   /** Where the next record would begin, when the header here is good. */
   readonly next: number | undefined;
+  /** A part of it that a crash can lose is zeros, or past the end of the file. */
+  readonly unwritten: boolean;
+  /** The next place that says which entry is before it. */
+  readonly bound: { readonly offset: number; readonly last: EntryId } | undefined;
 }
 
 export interface SegmentScan {
@@ -49,7 +56,7 @@ export interface SegmentScan {
   readonly bad: BadPlace | undefined;
 }
 
-type Stop = Omit<BadPlace, "bytes">;
+type Stop = Pick<BadPlace, "found" | "reason" | "next" | "header">;
 
 export async function scanSegment(options: ScanOptions): Promise<SegmentScan> {
   const { file, markSeed } = options;
@@ -66,27 +73,24 @@ export async function scanSegment(options: ScanOptions): Promise<SegmentScan> {
     const within = at - window.start;
     const available = window.length - within;
     if (available >= MARK_BYTES && looksLikeMark(window.buffer, within)) {
-      const durable = readMark(window.buffer, within, { seed: markSeed, offset: at });
-      if (durable === undefined) {
-        stop = { found: "header", reason: "no valid record or mark", next: undefined };
+      const mark = readMark(window.buffer, within, { seed: markSeed, offset: at });
+      if (mark === undefined) {
+        stop = badHeader("no valid record or mark");
         break;
       }
-      durableBytes = Math.max(durableBytes, durable);
+      durableBytes = Math.max(durableBytes, mark.durableBytes);
       at += MARK_BYTES;
       continue;
     }
     const header = tryHeader(window.buffer, within, window.length);
     if (typeof header === "string") {
-      stop = { found: "header", reason: header, next: undefined };
+      stop = badHeader(header);
       break;
     }
     const bytes = RECORD_HEADER_BYTES + header.payloadBytes;
     if (at + bytes > fileBytes) {
-      stop = {
-        found: "short",
-        reason: shortReason(header, fileBytes - at, bytes),
-        next: undefined,
-      };
+      const reason = shortReason(header, fileBytes - at, bytes);
+      stop = { found: "short", reason, next: undefined, header: undefined };
       break;
     }
     if (!window.has(at, bytes)) await window.load(at, bytes);
@@ -101,13 +105,36 @@ export async function scanSegment(options: ScanOptions): Promise<SegmentScan> {
   }
   const common = { end: at, recordsEnd, fileBytes, last, records };
   if (stop === undefined) return { ...common, durableBytes, bad: undefined };
-  const tail = await readTail(file, at, fileBytes, markSeed);
-  if (tail.bytes === 0) stop = { found: "zeros", reason: "only zeros follow", next: undefined };
+  const tail = await readTail(file, at, markSeed);
+  if (tail.bytes === 0) stop = { ...badHeader("only zeros follow"), found: "zeros" };
   durableBytes = Math.max(durableBytes, tail.durableBytes);
   // Where the file ends within a record there is no free space: every byte was part of it.
   const isCut = stop.found === "short" || fileBytes - at < RECORD_HEADER_BYTES;
   const bytes = tail.bytes > 0 && isCut ? fileBytes - at : tail.bytes;
-  return { ...common, durableBytes, bad: { ...stop, bytes } };
+  const end = stop.next ?? at + RECORD_HEADER_BYTES;
+  const unwritten = isCut || await isUnwritten(file, { at, end, nonZeroEnd: at + tail.bytes });
+  const wasMark = stop.found === "header" && await isFollowed(window, at + MARK_BYTES, last);
+  const bound = wasMark ? { offset: at + MARK_BYTES, last: last! } : tail.mark;
+  return { ...common, durableBytes, bad: { ...stop, bytes, unwritten, bound } };
+}
+
+/** Whether the entry behind `last` is at `at`: then what is before can only have been a mark. */
+async function isFollowed(
+  window: FileWindow,
+  at: number,
+  last: EntryId | undefined,
+): Promise<boolean> {
+  if (last === undefined) return false;
+  await window.load(at, RECORD_HEADER_BYTES);
+  const header = tryHeader(window.buffer, 0, window.length);
+  if (typeof header === "string") return false;
+  const bytes = RECORD_HEADER_BYTES + header.payloadBytes;
+  if (!window.has(at, bytes)) await window.load(at, bytes);
+  return window.length >= bytes && recordProblem(window, at, header, bytes, last) === undefined;
+}
+
+function badHeader(reason: string): Stop {
+  return { found: "header", reason, next: undefined, header: undefined };
 }
 
 function tryHeader(buffer: Uint8Array, at: number, end: number): RecordHeader | string {
@@ -135,40 +162,10 @@ function recordProblem(
   const checksum = crc32(window.buffer, start + RECORD_HEADER_BYTES, start + bytes);
   if (checksum !== header.payloadChecksum) {
     const reason = `the payload checksum of entry ${header.index} does not match`;
-    return { found: "payload", reason, next };
+    return { found: "payload", reason, next, header };
   }
   const problem = orderProblem(last, header);
-  return problem === undefined ? undefined : { found: "misplaced", reason: problem, next };
-}
-
-/** What is behind a bad place: how far it is not zero, and what any mark there says. */
-async function readTail(
-  file: DiskFile,
-  from: number,
-  fileBytes: number,
-  markSeed: number,
-): Promise<{ bytes: number; durableBytes: number }> {
-  const window = new FileWindow(file, fileBytes);
-  let lastNonZero = from - 1;
-  let durableBytes = 0;
-  for (let at = from; at < fileBytes;) {
-    const length = await window.load(at, MARK_BYTES);
-    if (length === 0) break;
-    for (let within = 0; within < length; within++) {
-      if (window.buffer[within] === 0) continue;
-      lastNonZero = at + within;
-      // A mark's magic is four bytes into it.
-      if (window.buffer[within] !== (MARK_MAGIC & 0xff) || within < 4) continue;
-      if (within - 4 + MARK_BYTES > length) continue;
-      const offset = lastNonZero - 4;
-      const durable = readMark(window.buffer, within - 4, { seed: markSeed, offset });
-      if (durable !== undefined) durableBytes = Math.max(durableBytes, durable);
-    }
-    // The next window overlaps this one by the length of a mark.
-    if (at + length >= fileBytes) break;
-    at += length - (MARK_BYTES - 1);
-  }
-  return { bytes: lastNonZero + 1 - from, durableBytes };
+  return problem === undefined ? undefined : { found: "misplaced", reason: problem, next, header };
 }
 
 /**

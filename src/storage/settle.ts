@@ -6,7 +6,9 @@ import type { EntryId } from "../raft/mod.ts";
 import { type DataDirectory, LOG_DIRECTORY_NAME } from "./data_directory.ts";
 import type { RecoveredLog } from "./log_recovery.ts";
 import { LogWriter } from "./log_writer.ts";
+import { PersistRecordFile } from "./persistence_file.ts";
 import { PREALLOCATE_BYTES, type StorageOptions } from "./options.ts";
+import { repairLog } from "./repair.ts";
 import { STATE_NAMES, StateFiles, type StateName } from "./state_files.ts";
 import type { StoredState } from "./state_format.ts";
 
@@ -38,21 +40,33 @@ export async function settle(
     lastSegment: tail?.first ?? LogIndex(0),
   };
   const stateFiles = await StateFiles.open(disk, path);
+  const persistRecord = await PersistRecordFile.open(disk, path, found.persistRecord);
   const log = new LogWriter({
     disk,
     path,
     segments: found.segments,
     terms: found.terms,
     stateFiles,
+    persistRecord,
     state,
     segmentBytes: options.options.segmentBytes,
     preallocateBytes: options.options.preallocateBytes ?? PREALLOCATE_BYTES,
   });
   try {
+    for (const { segment, header } of found.headers) {
+      await segment.file.write(header, 0);
+      await segment.file.sync();
+    }
+    // Places without entries need nobody else.
+    await repairLog(found.segments, []);
     if (tail !== undefined) await log.settleTail(found.trimmedBytes > 0);
     await stateFiles.rewrite(state, oldestCopy(found));
     await disk.syncDirectory(path);
-    if (tail === undefined) await log.begin(start);
+    await persistRecord.sync();
+    if (tail === undefined) {
+      await persistRecord.clear();
+      await log.begin(start);
+    }
     if (options.resetTo !== undefined) await log.reset(options.resetTo);
   } catch (error) {
     await log.close();

@@ -14,6 +14,7 @@ import {
 } from "./log_recovery.ts";
 import type { LogWriter } from "./log_writer.ts";
 import type { StorageOptions } from "./options.ts";
+import { damagedIn, type DamagedRange } from "./repair.ts";
 import { settle } from "./settle.ts";
 import type { SnapshotManifest } from "./snapshot_manifest.ts";
 import { matchSnapshot, startOfEmptyLog } from "./snapshot_match.ts";
@@ -35,6 +36,8 @@ export interface Recovered {
   readonly termRuns: readonly TermRun[];
   /** Entries on disk that hold configurations, rising. */
   readonly configurations: readonly FoundConfiguration[];
+  /** Entries whose ids are known and that cannot be read: they must come from other members. */
+  readonly damaged: readonly DamagedRange[];
   /** Bytes of an unfinished write that were cut off. */
   readonly trimmedBytes: number;
   readonly warnings: readonly string[];
@@ -45,6 +48,11 @@ export interface StartUpOptions {
   readonly directory: DataDirectory;
   readonly options: StorageOptions;
   readonly snapshots: SnapshotStore;
+  /**
+   * Whether damaged entries may be left to be repaired, given the newest configuration that can be
+   * read: somebody else must have them.
+   */
+  readonly repairs: (configuration: Uint8Array | undefined) => boolean;
 }
 
 interface SnapshotChoice {
@@ -70,6 +78,10 @@ export async function startUp(
   try {
     start = startOf(path, found, snapshots);
     choice = chooseSnapshot(path, found, start, snapshots);
+    if (found.damage.length > 0 && choice.resetTo === undefined) {
+      const newest = found.configurations.at(-1)?.payload ?? choice.snapshot?.configuration;
+      if (!options.repairs(newest ?? bootstrap)) throw found.damage[0].error;
+    }
     await disk.makeDirectory(`${path}/${LOG_DIRECTORY_NAME}`);
   } catch (error) {
     for (const segment of found.segments) await segment.file.close();
@@ -91,6 +103,7 @@ export async function startUp(
     last: log.last,
     termRuns: wasReset ? [] : found.terms.toArray(),
     configurations: wasReset ? [] : found.configurations,
+    damaged: damagedIn(log.segments),
     trimmedBytes: found.trimmedBytes,
     warnings,
   };

@@ -73,6 +73,15 @@ Deno.test("the order of a walk depends on the keys alone, not on how the table c
     return seen;
   };
   assertEquals(inOrder(shrunk), walk(grown, 10));
+  assertEquals(shrunk.keysInOrder(() => true), walk(grown, 10));
+  const few = (key: string) => key.endsWith("7");
+  assertEquals(shrunk.keysInOrder(few), walk(grown, 10).filter(few));
+  // As when a write meets keys that have expired.
+  const emptied = shrunk.keysInOrder((key) => few(key) || !shrunk.delete(key));
+  assertEquals(emptied, walk(grown, 10).filter(few));
+  assertEquals(shrunk.size, emptied.length);
+  assertEquals(shrunk.keysInOrder((key) => !shrunk.delete(key)), []);
+  for (const key of keys.toReversed()) shrunk.set(key, 1);
   // Draws too: a member that was restored from a snapshot must draw what the others draw.
   const draws = (table: HashTable<number>) => {
     const random = new Prng(3);

@@ -35,8 +35,6 @@ const KNOWN: Readonly<Record<string, number>> = {
   "src/storage/errors.ts": 2,
   "src/storage/identity_format.ts": 1,
   "src/storage/inspect.ts": 3,
-  "src/storage/options.ts": 1,
-  "src/storage/raft_storage.ts": 1,
   "src/storage/state_format.ts": 1,
 };
 

@@ -323,7 +323,7 @@ function markedBytes(file: Uint8Array): number {
   const seed = markSeedOf(file.subarray(0, SEGMENT_HEADER_BYTES));
   for (let at = SEGMENT_HEADER_BYTES; at + MARK_BYTES <= file.length;) {
     if (looksLikeMark(file, at)) {
-      durable = readMark(file, at, { offset: at, seed }) ?? durable;
+      durable = readMark(file, at, { offset: at, seed })?.durableBytes ?? durable;
       at += MARK_BYTES;
       continue;
     }

@@ -219,7 +219,7 @@ Deno.test("reading damage that came while running names the entry", async () => 
     await file.read(byte, at);
     await file.write(new Uint8Array([byte[0] ^ 2]), at);
     const error = await assertRejects(
-      () => node.storage.read(LogIndex(1), LogIndex(5), 10_000),
+      () => node.storage.read(LogIndex(index), LogIndex(5), 10_000),
       CorruptionError,
     );
     assertEquals(error.index, index, `byte ${at}`);

@@ -2,6 +2,10 @@ import { LogIndex, NodeId, Term } from "../../src/base/mod.ts";
 import type { BlockResult } from "../../src/storage/checked_block.ts";
 import { sealBlock } from "../../src/storage/checked_block.ts";
 import { decodeIdentity, encodeIdentity } from "../../src/storage/identity_format.ts";
+import {
+  decodePersistRecord,
+  encodePersistRecord,
+} from "../../src/storage/persist_record_format.ts";
 import { decodeState, encodeState } from "../../src/storage/state_format.ts";
 import {
   decodeSegmentHeader,
@@ -31,6 +35,13 @@ const STATE = {
   firstSegment: LogIndex(1),
   lastSegment: LogIndex(2 ** 35),
 };
+const PERSIST_RECORD = {
+  version: 2 ** 50,
+  markSeed: 0xfeedbeef,
+  segment: LogIndex(2 ** 35),
+  durableBytes: 2 ** 40,
+  last: { term: Term(2 ** 45), index: LogIndex(2 ** 36) },
+};
 const HEADER = {
   clusterId: CLUSTER,
   first: LogIndex(101),
@@ -47,6 +58,12 @@ interface Codec {
 const CODECS: readonly Codec[] = [
   { name: "identity", value: IDENTITY, bytes: encodeIdentity(IDENTITY), decode: decodeIdentity },
   { name: "state", value: STATE, bytes: encodeState(STATE), decode: decodeState },
+  {
+    name: "persist record",
+    value: PERSIST_RECORD,
+    bytes: encodePersistRecord(PERSIST_RECORD),
+    decode: decodePersistRecord,
+  },
   {
     name: "segment header",
     value: HEADER,
@@ -94,9 +111,10 @@ Deno.test("no vote is told from a vote", () => {
 Deno.test("a mark holds only in its own place of its own segment", () => {
   const position = { seed: 0xdeadbeef, offset: 4096 };
   const mark = new Uint8Array(MARK_BYTES);
-  putMark(mark, 0, position, 4000);
+  const stated = { durableBytes: 4000, last: { term: Term(2 ** 45), index: LogIndex(2 ** 50) } };
+  putMark(mark, 0, position, stated);
   assert(looksLikeMark(mark, 0));
-  assertEquals(readMark(mark, 0, position), 4000);
+  assertEquals(readMark(mark, 0, position), stated);
   assertEquals(readMark(mark, 0, { ...position, offset: 8192 }), undefined);
   assertEquals(readMark(mark, 0, { ...position, seed: 1 }), undefined);
   for (const { bytes, name } of bitFlips(mark)) {
@@ -104,11 +122,15 @@ Deno.test("a mark holds only in its own place of its own segment", () => {
   }
 });
 
-Deno.test("a mark cannot call durable what comes after it", () => {
-  const position = { seed: 1, offset: 100 };
-  const mark = new Uint8Array(MARK_BYTES);
-  putMark(mark, 0, position, 101);
-  assertEquals(readMark(mark, 0, position), undefined);
+Deno.test("a mark can call everything before it durable, and nothing", () => {
+  const last = { term: Term(1), index: LogIndex(1) };
+  for (const offset of [64, 2 ** 32 - 1]) {
+    for (const durableBytes of [0, offset]) {
+      const mark = new Uint8Array(MARK_BYTES);
+      putMark(mark, 0, { seed: 1, offset }, { durableBytes, last });
+      assertEquals(readMark(mark, 0, { seed: 1, offset })?.durableBytes, durableBytes);
+    }
+  }
 });
 
 Deno.test("no record looks like a mark", () => {

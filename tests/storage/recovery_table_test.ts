@@ -29,24 +29,19 @@ function combinations<Facts extends object>(
 }
 
 /** What the design says, worked out apart from the table. */
-function expectedPlace({ segment, durable, found }: PlaceFacts): PlaceDecision {
+function expectedPlace({ segment, durable, found, unwritten }: PlaceFacts): PlaceDecision {
+  if (found === "misplaced") return "corrupt";
   const mayBeUnfinished = segment === "last" && !durable;
-  if (!mayBeUnfinished) return "corrupt";
-  switch (found) {
-    case "zeros":
-      return "free";
-    case "header":
-    case "short":
-    case "payload":
-      return "trim";
-    case "misplaced":
-      return "corrupt";
-  }
+  if (mayBeUnfinished && found === "zeros") return "free";
+  if (mayBeUnfinished && unwritten) return "trim";
+  return found === "payload" ? "damaged" : "hidden";
 }
 
-function expectedSegment({ segment, recorded, header }: SegmentFacts): SegmentDecision {
+function expectedSegment({ segment, recorded, header, known }: SegmentFacts): SegmentDecision {
   if (header === "good") return "keep";
-  return header === "bad" && segment === "last" && !recorded ? "remove" : "corrupt";
+  if (header === "mismatch") return "corrupt";
+  if (segment === "last" && !recorded) return "remove";
+  return known ? "rewrite" : "corrupt";
 }
 
 function expectedState({ a, b, segments, created }: StateFacts): StateDecision {
@@ -60,8 +55,9 @@ Deno.test("every bad place in a segment is decided", () => {
     segment: ["last", "earlier"],
     durable: [true, false],
     found: ["zeros", "header", "short", "payload", "misplaced"],
+    unwritten: [true, false],
   });
-  assertEquals(all.length, 20);
+  assertEquals(all.length, 40);
   for (const facts of all) {
     assertEquals(decidePlace(facts), expectedPlace(facts), JSON.stringify(facts));
     used.add(ruleFor(PLACE_RULES, facts));
@@ -75,8 +71,9 @@ Deno.test("every segment header is decided", () => {
     segment: ["last", "earlier"],
     recorded: [true, false],
     header: ["good", "bad", "mismatch"],
+    known: [true, false],
   });
-  assertEquals(all.length, 12);
+  assertEquals(all.length, 24);
   for (const facts of all) {
     assertEquals(decideSegment(facts), expectedSegment(facts), JSON.stringify(facts));
     used.add(ruleFor(SEGMENT_RULES, facts));

@@ -1,12 +1,23 @@
 /**
- * A cluster of real processes on loopback, in a temporary directory, for end-to-end tests. Nodes are
- * started, killed, stopped and started again with the same flags and data.
+ * A cluster of real processes in a temporary directory, for end-to-end tests: on loopback, or where
+ * each node is placed. Nodes are started, killed, stopped and started again with the same flags and
+ * data.
  */
 
 import { freePorts } from "./ports.ts";
 import { logboatCommand, type Runtime, ServerProcess } from "./server_process.ts";
 import { until, within } from "./wait.ts";
 import { WireClient } from "./wire_client.ts";
+
+/** Where a node lives when it has a network of its own: ports are Logboat's default ones then. */
+export interface NodePlacement {
+  /** Where clients and tests reach its Redis and admin listeners. */
+  readonly clientHost: string;
+  /** Where the other members reach its Raft listener, which listens on every address. */
+  readonly raftHost: string;
+  /** Put before its command line, to enter its place. */
+  readonly wrapper: readonly string[];
+}
 
 export interface ClusterOptions {
   readonly nodes: number;
@@ -19,6 +30,8 @@ export interface ClusterOptions {
   /** Put before the command line of every node, for example a shell that changes its streams. */
   readonly wrapper?: readonly string[];
   readonly openFilesMax?: number;
+  /** None: on loopback, on free ports. */
+  readonly placement?: (id: number) => NodePlacement;
 }
 
 /** The part of `/api/v1/status` that tests look at. */
@@ -30,9 +43,21 @@ export interface NodeStatus {
   readonly commitIndex: number;
   readonly appliedIndex: number;
   readonly incarnation: number;
+  readonly members: readonly { readonly id: number; readonly connected: boolean }[];
+  readonly network: { readonly handshakesRefused: number; readonly damagedFrames: number };
+}
+
+/** An answer of the admin API. */
+export interface AdminAnswer {
+  readonly status: number;
+  readonly body: Readonly<Record<string, unknown>>;
 }
 
 const startMs = 20_000;
+const loopback = "127.0.0.1";
+/** What a listener that others can reach is protected with. */
+const adminToken = "token-of-the-tests";
+const raftSecret = "secret-of-the-tests";
 
 /** One member: its addresses and directory stay, its process comes and goes. */
 export class TestNode {
@@ -41,6 +66,7 @@ export class TestNode {
   readonly raftPort: number;
   readonly adminPort: number;
   readonly dataDir: string;
+  readonly placement: NodePlacement | undefined;
   readonly #cluster: Cluster;
   /** How the next start runs it. */
   runtime: Runtime;
@@ -52,7 +78,18 @@ export class TestNode {
     this.id = id;
     [this.redisPort, this.raftPort, this.adminPort] = ports;
     this.dataDir = `${cluster.directory}/node-${id}`;
+    this.placement = cluster.options.placement?.(id);
     this.runtime = runtime;
+  }
+
+  /** Where its Redis and admin listeners are. */
+  get clientHost(): string {
+    return this.placement?.clientHost ?? loopback;
+  }
+
+  /** Where members reach its Raft listener. */
+  get raftHost(): string {
+    return this.placement?.raftHost ?? loopback;
   }
 
   get isRunning(): boolean {
@@ -64,16 +101,25 @@ export class TestNode {
     const { nodes, options } = this.#cluster;
     const flags = [
       ...["--node-id", `${this.id}`, "--node-data-dir", dataDir],
-      ...["--redis-listen", `127.0.0.1:${this.redisPort}`],
-      ...["--raft-listen", `127.0.0.1:${this.raftPort}`],
-      ...["--admin-listen", `127.0.0.1:${this.adminPort}`],
-      ...["--raft-timing", options.timing ?? "lan", "--storage-fsync", "always"],
+      ...["--redis-listen", `${this.clientHost}:${this.redisPort}`],
+      ...["--raft-listen", `${this.#raftListenHost}:${this.raftPort}`],
+      ...["--admin-listen", `${this.clientHost}:${this.adminPort}`],
+      ...["--raft-timing", options.timing ?? "lan"],
     ];
     for (const node of nodes.length > 1 ? nodes : []) {
-      const address = `127.0.0.1:${node.raftPort},127.0.0.1:${node.redisPort}`;
-      flags.push("--raft-peer", `${node.id}=${address}`);
+      const raft = `${node.raftHost}:${node.raftPort}`;
+      const redis = `${node.clientHost}:${node.redisPort}`;
+      flags.push("--raft-peer", `${node.id}=${raft},${redis}`);
+    }
+    if (this.placement !== undefined) {
+      flags.push("--redis-protected-mode", "false");
+      flags.push("--raft-secret", raftSecret, "--admin-token", adminToken);
     }
     return [...flags, ...options.flags ?? []];
+  }
+
+  get #raftListenHost(): string {
+    return this.placement === undefined ? loopback : "0.0.0.0";
   }
 
   /** Starts the process without waiting for it to serve. */
@@ -83,6 +129,7 @@ export class TestNode {
     this.process = new ServerProcess(
       `node ${this.id}`,
       [
+        ...this.placement?.wrapper ?? [],
         ...options.wrapper ?? [],
         ...logboatCommand(this.runtime),
         "serve",
@@ -116,11 +163,28 @@ export class TestNode {
   }
 
   async #get(path: string): Promise<{ status: number; body: string }> {
-    const response = await fetch(`http://127.0.0.1:${this.adminPort}${path}`, {
+    return await this.#request(path, {});
+  }
+
+  async #request(path: string, init: RequestInit): Promise<{ status: number; body: string }> {
+    const authorization = `Bearer ${adminToken}`;
+    const response = await fetch(`http://${this.clientHost}:${this.adminPort}${path}`, {
       signal: AbortSignal.timeout(2000),
-      headers: { connection: "close" },
+      ...init,
+      headers: { connection: "close", authorization, ...init.headers },
     });
     return { status: response.status, body: await response.text() };
+  }
+
+  /** Asks the admin API for an action. The answer may take as long as the action. */
+  async post(path: string, body: unknown, withinMs: number): Promise<AdminAnswer> {
+    const { status, body: text } = await this.#request(path, {
+      method: "POST",
+      signal: AbortSignal.timeout(withinMs),
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    return { status, body: JSON.parse(text) };
   }
 
   async readiness(): Promise<{ status: number; body: string }> {
@@ -152,7 +216,7 @@ export class TestNode {
 
   /** A new connection. Throws when nobody listens. */
   connect(): Promise<WireClient> {
-    return WireClient.connect(this.redisPort);
+    return WireClient.connect(this.redisPort, this.clientHost);
   }
 
   /** Runs `body` with a connection that is closed afterwards. */
@@ -177,7 +241,9 @@ export class Cluster {
   constructor(options: ClusterOptions, directory: string) {
     this.options = options;
     this.directory = directory;
-    const ports = freePorts(3 * options.nodes);
+    const ports = options.placement === undefined
+      ? freePorts(3 * options.nodes)
+      : Array.from({ length: options.nodes }, () => [6379, 7379, 8379]).flat();
     for (let i = 0; i < options.nodes; i++) {
       const { runtime } = options;
       const own = (typeof runtime === "object" ? runtime[i] : runtime) ?? "default";

@@ -5,8 +5,9 @@
  *   DISK_SHIM_PATH     only files whose path begins with this are touched
  *   DISK_SHIM_CONTROL  a file with one line, read at each sync; missing or empty: no fault
  *
- * Lines: "eio" fails every sync; "eio-once" fails one and changes the line to "eio-done"; "slow MS"
- * delays each; "hang" never returns from one. Each fault that fires adds a byte to the file
+ * Lines: "eio" fails every sync; "eio-once" fails one and changes the line to "eio-done"; "eio-once
+ * WORD" fails the first one of a file whose path contains the word; "slow MS" delays each; "hang"
+ * never returns from one. Each fault that fires adds a byte to the file
  * DISK_SHIM_CONTROL with ".fired" added, so that a test can tell that it did.
  *
  * As with the kernel, a sync that is tried again after a failure succeeds although nothing was
@@ -22,12 +23,12 @@
 #include <time.h>
 #include <unistd.h>
 
-static int belongs(int fd) {
+static int belongs(int fd, char path[4096]) {
   const char *prefix = getenv("DISK_SHIM_PATH");
-  char link[64], path[4096];
+  char link[64];
   if (prefix == NULL) return 0;
   snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-  ssize_t length = readlink(link, path, sizeof path - 1);
+  ssize_t length = readlink(link, path, 4095);
   if (length < 0) return 0;
   path[length] = 0;
   return strncmp(path, prefix, strlen(prefix)) == 0;
@@ -45,15 +46,16 @@ static void fired(const char *control) {
 /* 0: go on with the real sync; -1: fail, errno is set. */
 static int fault(int fd) {
   const char *control = getenv("DISK_SHIM_CONTROL");
-  char line[128];
-  if (control == NULL || !belongs(fd)) return 0;
+  char line[128], path[4096];
+  if (control == NULL || !belongs(fd, path)) return 0;
   int file = open(control, O_RDWR | O_CLOEXEC);
   if (file < 0) return 0;
   ssize_t length = read(file, line, sizeof line - 1);
   line[length < 0 ? 0 : length] = 0;
   int result = 0;
   if (strncmp(line, "eio-once", 8) == 0) {
-    if (pwrite(file, "eio-done", 8, 0) == 8) result = -1;
+    const char *word = line[8] == ' ' ? line + 9 : "";
+    if (strstr(path, word) != NULL && pwrite(file, "eio-done", 8, 0) == 8) result = -1;
   } else if (strncmp(line, "eio-done", 8) != 0 && strncmp(line, "eio", 3) == 0) {
     result = -1;
   } else if (strncmp(line, "slow ", 5) == 0) {

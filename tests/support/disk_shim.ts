@@ -1,8 +1,7 @@
-/** Builds `disk_shim.c` with the machine's C compiler and steers it through its control file. */
+/** Builds `disk_shim.c` and steers it through its control file. */
 
+import { buildShim } from "./build_shim.ts";
 import type { TestNode } from "./cluster.ts";
-
-const source = new URL("./disk_shim.c", import.meta.url).pathname;
 
 export class DiskShim {
   readonly #directory: string;
@@ -13,12 +12,7 @@ export class DiskShim {
 
   /** Throws with the compiler's words when there is none or it fails. */
   static async build(): Promise<DiskShim> {
-    const directory = await Deno.makeTempDir({ prefix: "logboat-shim-" });
-    const { code, stderr } = await new Deno.Command("cc", {
-      args: ["-shared", "-fPIC", "-O1", "-Wall", "-o", `${directory}/shim.so`, source],
-    }).output();
-    if (code !== 0) throw new Error(`Cannot build the shim: ${new TextDecoder().decode(stderr)}`);
-    return new DiskShim(directory);
+    return new DiskShim(await buildShim("disk_shim.c"));
   }
 
   #control(node: TestNode): string {
@@ -37,7 +31,7 @@ export class DiskShim {
   /** What the node's syncs meet from the next one on. */
   async set(
     node: TestNode,
-    fault: "none" | "eio" | "eio-once" | "hang" | `slow ${number}`,
+    fault: "none" | "eio" | "eio-once" | "hang" | `eio-once ${string}` | `slow ${number}`,
   ): Promise<void> {
     const control = this.#control(node);
     await Deno.writeTextFile(`${control}.new`, fault === "none" ? "" : fault);

@@ -39,6 +39,8 @@ export class LoadClient {
   readonly losses: number[] = [];
   /** Operations that were answered with success. */
   succeeded = 0;
+  /** Operations whose outcome is not known; the client went on as a new one after each. */
+  unknowns = 0;
   readonly #options: LoadOptions;
   readonly #random: Prng;
   #process: number;
@@ -120,6 +122,7 @@ export class LoadClient {
   }
 
   #outcomeUnknown(open: OpenOperation): void {
+    this.unknowns++;
     this.#options.history.unknown(open);
     this.#process = this.#options.history.newProcess();
   }

@@ -1,0 +1,348 @@
+/**
+ * The place of a scenario: a cluster whose nodes have networks of their own, clients on all nodes
+ * that record what they did, and, at the end, everything that always has to hold.
+ *
+ * Always: the history is linearizable with a read of every key at its end, transactions are strictly
+ * serializable, each counter shows every acknowledged increment once, all members hold the same, no process ended that was not meant to,
+ * every fault fired, and enough operations succeeded.
+ */
+
+import type { Prng } from "../../src/base/mod.ts";
+import { assert, assertEquals } from "../support/assert.ts";
+import { Cluster, type TestNode } from "../support/cluster.ts";
+import { ClockShim } from "../support/clock_shim.ts";
+import { DiskShim } from "../support/disk_shim.ts";
+import { checkHistory, History } from "../support/history.ts";
+import { Load, type LoadClient, MixedOperations } from "../support/load.ts";
+import { findAnomaly } from "../support/list_append.ts";
+import type { ServerProcess } from "../support/server_process.ts";
+import { assertSameContents } from "../support/state.ts";
+import { TransactionLoad } from "../support/transaction_load.ts";
+import { until } from "../support/wait.ts";
+import { WriteShim } from "../support/write_shim.ts";
+import { LinkProxies } from "./link_proxy.ts";
+import { Namespaces } from "./namespaces.ts";
+import type { ScenarioContext } from "./scenario.ts";
+
+export interface ArenaOptions {
+  /** 3 when left out. */
+  readonly nodes?: number;
+  readonly timing?: "lan" | "edge";
+  readonly flags?: readonly string[];
+  /** How long a client waits for a cluster without a leader. */
+  readonly operationTimeoutMs?: number;
+  readonly clients?: number;
+  readonly keys?: number;
+  readonly thinkMsMax?: number;
+  /** All links go through proxies. */
+  readonly proxied?: boolean;
+  readonly shim?: "disk" | "clock" | "write";
+  /** More variables for a node's next start. */
+  readonly env?: (node: TestNode) => Record<string, string>;
+  readonly openFilesMax?: number;
+  readonly wrapper?: readonly string[];
+  /** Before the nodes are started. */
+  readonly prepare?: (cluster: Cluster) => Promise<void>;
+  /** After all nodes have ended. */
+  readonly cleanUp?: (cluster: Cluster) => Promise<void>;
+  /** Fewer answers than this make the run void. */
+  readonly successesMin?: number;
+}
+
+const RAFT_PORT = 7379;
+const TRANSACTION_KEYS = 8;
+/** Fewer than this make the run void. */
+const TRANSACTIONS_MIN = 20;
+const HISTORY_BUDGET_MS = 30_000;
+/** How soon clients must be answered again after a fault, an edge election included. */
+const PROGRESS_MS = 30_000;
+
+/** Runs `body` under load in a fresh cluster, then checks everything that always has to hold. */
+export async function withArena(
+  context: ScenarioContext,
+  options: ArenaOptions,
+  body: (arena: Arena) => Promise<void>,
+): Promise<void> {
+  const namespaces = await Namespaces.make(context.hub, options.nodes ?? 3);
+  const directory = await Deno.makeTempDir({ prefix: "logboat-chaos-" });
+  const arena = new Arena(context, options, namespaces, directory);
+  let failed = true;
+  try {
+    await arena.start();
+    await body(arena);
+    await arena.check();
+    failed = false;
+  } catch (error) {
+    await arena.keepLogs();
+    const reason = error instanceof Error ? error.stack ?? error.message : String(error);
+    throw new Error(`${reason}\nLogs and data: ${directory}`);
+  } finally {
+    await arena.close({ keepDirectory: failed });
+  }
+}
+
+export class Arena {
+  readonly context: ScenarioContext;
+  readonly network: Namespaces;
+  readonly cluster: Cluster;
+  readonly history = new History();
+  readonly #options: ArenaOptions;
+  readonly #expectedEnds = new Set<ServerProcess>();
+  readonly #fired = new Map<string, number>();
+  #proxies: LinkProxies | undefined;
+  #diskShim: DiskShim | undefined;
+  #clockShim: ClockShim | undefined;
+  #writeShim: WriteShim | undefined;
+  #load: Load | undefined;
+  #transactions: TransactionLoad | undefined;
+
+  constructor(
+    context: ScenarioContext,
+    options: ArenaOptions,
+    network: Namespaces,
+    directory: string,
+  ) {
+    this.context = context;
+    this.#options = options;
+    this.network = network;
+    const timeoutMs = options.operationTimeoutMs ?? 4000;
+    this.cluster = new Cluster({
+      nodes: options.nodes ?? 3,
+      timing: options.timing,
+      flags: ["--redis-operation-timeout-ms", `${timeoutMs}`, ...options.flags ?? []],
+      env: (node) => this.#environment(node),
+      placement: (id) => network.placement(id),
+      openFilesMax: options.openFilesMax,
+      wrapper: options.wrapper,
+    }, directory);
+  }
+
+  get random(): Prng {
+    return this.context.random;
+  }
+
+  get nodes(): readonly TestNode[] {
+    return this.cluster.nodes;
+  }
+
+  get load(): Load {
+    assert(this.#load !== undefined, "Cannot use the load before the start");
+    return this.#load;
+  }
+
+  get proxies(): LinkProxies {
+    assert(this.#proxies !== undefined, "Cannot use proxies: the arena is not proxied");
+    return this.#proxies;
+  }
+
+  get diskShim(): DiskShim {
+    assert(this.#diskShim !== undefined, "Cannot use the disk shim: the arena has none");
+    return this.#diskShim;
+  }
+
+  get clockShim(): ClockShim {
+    assert(this.#clockShim !== undefined, "Cannot use the clock shim: the arena has none");
+    return this.#clockShim;
+  }
+
+  get writeShim(): WriteShim {
+    assert(this.#writeShim !== undefined, "Cannot use the write shim: the arena has none");
+    return this.#writeShim;
+  }
+
+  others(...except: readonly TestNode[]): TestNode[] {
+    return this.nodes.filter((node) => !except.includes(node));
+  }
+
+  async start(): Promise<void> {
+    const { shim, proxied, prepare } = this.#options;
+    if (shim === "disk") this.#diskShim = await DiskShim.build();
+    if (shim === "clock") this.#clockShim = await ClockShim.build();
+    if (shim === "write") this.#writeShim = await WriteShim.build();
+    if (proxied) {
+      this.#proxies = new LinkProxies(this.network.ids, RAFT_PORT, this.random);
+      await this.network.setAll("proxied");
+    }
+    await prepare?.(this.cluster);
+    await this.cluster.start();
+    this.#startLoad();
+    await this.progress(200);
+  }
+
+  #environment(node: TestNode): Record<string, string> {
+    const shim = this.#diskShim ?? this.#clockShim ?? this.#writeShim;
+    return { ...shim?.environment(node), ...this.#options.env?.(node) };
+  }
+
+  #startLoad(): void {
+    const { clients = 15, keys = 60, thinkMsMax = 15 } = this.#options;
+    const mixed = new MixedOperations(keys);
+    this.#load = new Load({
+      history: this.history,
+      nodes: this.nodes,
+      clients,
+      seed: this.context.seed,
+      thinkMsMax,
+      choose: (random, client) =>
+        random.chance(0.2)
+          ? { key: counterOf(client), input: { kind: "incrBy", by: 1 } }
+          : mixed.choose(random),
+    });
+    this.#transactions = new TransactionLoad({
+      nodes: this.nodes,
+      clients: this.nodes.length,
+      keys: TRANSACTION_KEYS,
+      seed: this.context.seed,
+      thinkMsMax: 4 * thinkMsMax,
+    });
+  }
+
+  /** Waits until every client of these nodes, on average, was answered so often again. */
+  async progress(successes: number, nodes = this.nodes, withinMs = PROGRESS_MS): Promise<void> {
+    const wanted = this.successesOf(nodes) + successes;
+    const ids = nodes.map((node) => node.id).join(", ");
+    await until(
+      `${successes} more answers from node ${ids}`,
+      { withinMs },
+      () => this.successesOf(nodes) >= wanted,
+    );
+  }
+
+  successesOf(nodes: readonly TestNode[]): number {
+    return this.load.clients
+      .filter((client) => nodes.includes(client.node))
+      .reduce((sum, client) => sum + client.succeeded, 0);
+  }
+
+  /** Says how often a fault took place; none at all makes the run void. */
+  fired(fault: string, count: number): void {
+    this.#fired.set(fault, (this.#fired.get(fault) ?? 0) + count);
+  }
+
+  async kill(node: TestNode): Promise<void> {
+    this.expectEnd(node);
+    const process = node.process!;
+    await node.kill();
+    this.fired("kill", process.status?.signal === "SIGKILL" ? 1 : 0);
+  }
+
+  /** The node's process may end from now on. */
+  expectEnd(node: TestNode): void {
+    this.#expectedEnds.add(node.process!);
+  }
+
+  /** Stops with SIGTERM; the exit code must be 0. */
+  async stop(node: TestNode, withinMs = 15_000): Promise<void> {
+    this.expectEnd(node);
+    assertEquals(await node.stop(withinMs), 0, `exit code of node ${node.id}`);
+  }
+
+  /** Everything that always has to hold; the cluster must be whole again. */
+  async check(): Promise<void> {
+    await this.load.stop();
+    await this.#transactions!.stop();
+    this.#checkEnds();
+    await this.cluster.ready();
+    await this.cluster.leader();
+    const finals = await this.#readAll();
+    const report = checkHistory(this.history.operations, { budgetMs: HISTORY_BUDGET_MS });
+    assertEquals(report.problem, undefined);
+    this.#checkCounters(finals);
+    await this.#checkTransactions();
+    await this.cluster.caughtUp();
+    await assertSameContents(this.cluster);
+    this.#checkEnds();
+    const faults = [...this.#fired].map(([name, count]) => `${name} ${count}`);
+    this.context.note(
+      `${this.load.succeeded} answers, ${report.unknownOutcomes} unknown, ` +
+        `${this.#transactions!.committed} transactions, ` +
+        `checked in ${report.elapsedMs.toFixed(0)} ms; faults: ${faults.join(", ")}`,
+    );
+    assert(this.#fired.size > 0, "The run is void: no fault is known to have fired");
+    for (const [name, count] of this.#fired) {
+      assert(count > 0, `The run is void: the fault "${name}" never fired`);
+    }
+    const least = this.#options.successesMin ?? 500;
+    assert(
+      this.load.succeeded >= least,
+      `The run is void: ${this.load.succeeded} answers, expected at least ${least}`,
+    );
+  }
+
+  #checkEnds(): void {
+    for (const process of this.cluster.processes) {
+      if (process.status === undefined || this.#expectedEnds.has(process)) continue;
+      throw new Error(
+        `${process.name} ended with code ${process.status.code}:\n${process.tail(20)}`,
+      );
+    }
+  }
+
+  /** Reads every key that was touched, each on another node, into the history. */
+  async #readAll(): Promise<Map<string, string | null>> {
+    const keys = [...new Set(this.history.operations.map((operation) => operation.key))];
+    const clients = await Promise.all(this.nodes.map((node) => node.connect()));
+    const process = this.history.newProcess();
+    const finals = new Map<string, string | null>();
+    for (const [at, key] of keys.entries()) {
+      const open = this.history.call(process, key, { kind: "get" });
+      const value = await clients[at % clients.length].call("GET", key) as string | null;
+      this.history.returned(open, value);
+      finals.set(key, value);
+    }
+    for (const client of clients) client.close();
+    return finals;
+  }
+
+  /** Each counter has one client, which leaves it after an unknown outcome. */
+  #checkCounters(finals: ReadonlyMap<string, string | null>): void {
+    const increments = this.history.operations.filter(({ key }) => key.startsWith("counter:"));
+    for (const [key, operations] of Map.groupBy(increments, ({ key }) => key)) {
+      const ofCounter = operations.filter(({ input }) => input.kind === "incrBy");
+      const acknowledged = ofCounter.filter(({ output }) => output !== undefined).length;
+      const most = ofCounter.length;
+      const value = Number(finals.get(key) ?? 0);
+      assert(
+        value >= acknowledged && value <= most,
+        `${key} is ${value}, expected ${acknowledged} acknowledged to ${most} sent`,
+      );
+    }
+  }
+
+  async #checkTransactions(): Promise<void> {
+    const load = this.#transactions!;
+    await this.nodes[0].withClient((client) => load.readAll(client));
+    const anomaly = findAnomaly(load.transactions);
+    assert(anomaly === undefined, `Transactions: ${anomaly?.kind}: ${anomaly?.text}`);
+    assert(load.committed > TRANSACTIONS_MIN, `The run is void: ${load.committed} transactions`);
+  }
+
+  /** What the processes printed, beside their data. */
+  async keepLogs(): Promise<void> {
+    for (const [at, process] of this.cluster.processes.entries()) {
+      const name = `${at + 1}-${process.name.replace(" ", "-")}.log`;
+      const end = process.status === undefined ? "running" : `code ${process.status.code}`;
+      const text = [...process.lines, `(pid ${process.pid}, ${end})`, ""].join("\n");
+      await Deno.writeTextFile(`${this.cluster.directory}/${name}`, text);
+    }
+  }
+
+  async close({ keepDirectory }: { keepDirectory: boolean }): Promise<void> {
+    for (const client of this.#load?.clients ?? []) client.stop();
+    const transactionsEnded = this.#transactions?.stop().catch(() => {});
+    await Promise.all(this.cluster.processes.map((process) => process.kill()));
+    await transactionsEnded;
+    await Promise.allSettled(this.#load?.clients.map((client) => client.ended) ?? []);
+    this.#proxies?.close();
+    await this.#diskShim?.remove();
+    await this.#clockShim?.remove();
+    await this.#writeShim?.remove();
+    await this.#options.cleanUp?.(this.cluster);
+    await this.network.remove();
+    if (!keepDirectory) await Deno.remove(this.cluster.directory, { recursive: true });
+  }
+}
+
+function counterOf(client: LoadClient): string {
+  return `counter:${client.number}:${client.unknowns}`;
+}

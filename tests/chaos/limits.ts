@@ -1,0 +1,104 @@
+/** E33 and E35: memory and descriptors that run out. */
+
+import { assert, assertEquals } from "../support/assert.ts";
+import type { TestNode } from "../support/cluster.ts";
+import { until, within } from "../support/wait.ts";
+import { WireClient } from "../support/wire_client.ts";
+import { type Arena, withArena } from "./arena.ts";
+import { MemoryGroup } from "./memory_group.ts";
+import { residentBytes } from "./node_state.ts";
+import type { Scenario, ScenarioContext } from "./scenario.ts";
+
+/** What a node may grow by, in its group, until the kernel ends it. */
+const GROWTH_BYTES = 48_000_000;
+
+async function killedForMemory(context: ScenarioContext): Promise<void> {
+  const group = await MemoryGroup.make(context.hub);
+  try {
+    await withArena(context, {}, async (arena) => {
+      const leader = await arena.cluster.leader();
+      const victim = arena.others(leader)[0];
+      const { term } = await leader.status();
+      await group.add(victim.process!.pid);
+      await group.limit(await residentBytes(victim) + GROWTH_BYTES);
+      arena.expectEnd(victim);
+      await fillUntilEnd(arena, victim, (round) => ["SET", `big:${round}`, "x".repeat(500_000)]);
+      assertEquals(victim.process!.status!.signal, "SIGKILL", "how the kernel ends it");
+      arena.fired("killed for memory", 1);
+      await arena.progress(200, arena.others(victim));
+      const status = await leader.status();
+      assertEquals({ role: status.role, term: status.term }, { role: "leader", term });
+      await victim.start();
+      await arena.progress(100);
+    });
+  } finally {
+    await group.remove();
+  }
+}
+
+/** Sends commands to another node until this one has ended. */
+async function fillUntilEnd(
+  arena: Arena,
+  victim: TestNode,
+  command: (round: number) => string[],
+): Promise<void> {
+  const process = victim.process!;
+  await arena.others(victim)[0].withClient(async (client) => {
+    for (let round = 0; round < 4000 && process.status === undefined; round++) {
+      await client.call(...command(round));
+    }
+  });
+  await within(`the end of node ${victim.id}`, 10_000, process.exited);
+}
+
+const OPEN_FILES_MAX = 80;
+
+async function descriptorsUsedUp(context: ScenarioContext): Promise<void> {
+  await withArena(context, { openFilesMax: OPEN_FILES_MAX, clients: 9 }, async (arena) => {
+    for (let round = 0; round < (context.long ? 10 : 2); round++) {
+      const leader = await arena.cluster.leader();
+      const node = round % 2 === 0 ? leader : arena.others(leader)[0];
+      const { term } = await leader.status();
+      const crowd: WireClient[] = [];
+      let refused = 0;
+      try {
+        // The backlog takes in what the process cannot accept.
+        for (let i = 0; i < 2 * OPEN_FILES_MAX; i++) crowd.push(await node.connect());
+        for (const client of crowd) {
+          client.command("PING").then((reply) => reply !== "PONG" && refused++, () => refused++);
+        }
+        await arena.progress(300);
+        await until("connections are refused", { withinMs: 10_000 }, () => refused > 0);
+      } finally {
+        for (const client of crowd) client.close();
+        await Promise.all(crowd.map((client) => client.closed));
+      }
+      arena.fired("refused connections", refused);
+      await until(
+        "new clients are served again",
+        { withinMs: 10_000 },
+        async () =>
+          await node.withClient((client) => within("PONG", 1000, client.command("PING"))) ===
+            "PONG",
+      );
+      await arena.progress(100);
+      const status = await leader.status();
+      assertEquals({ role: status.role, term: status.term }, { role: "leader", term });
+      for (const each of arena.nodes) assertEquals(arena.load.problemsOf(each, 0), []);
+    }
+    assert(arena.nodes.every((node) => node.isRunning), "all nodes run");
+  });
+}
+
+export const limits: readonly Scenario[] = [
+  {
+    name: "E33",
+    title: "a node that the kernel ends for its memory comes back with everything",
+    run: killedForMemory,
+  },
+  {
+    name: "E35",
+    title: "clients that use up all descriptors stop neither the others nor the cluster",
+    run: descriptorsUsedUp,
+  },
+];

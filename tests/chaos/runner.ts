@@ -1,0 +1,99 @@
+/** Runs scenarios one after the other, in an order that the seed decides, until the time is up. */
+
+import { Prng } from "../../src/base/mod.ts";
+import type { Scenario } from "./scenario.ts";
+
+export interface RunOptions {
+  readonly seed: number;
+  readonly budgetMs: number;
+  /** Names of scenarios; none: all, or, with `once`, those of the short run. */
+  readonly only: readonly string[];
+  /** Each chosen scenario once, however long they take. */
+  readonly once: boolean;
+  /** The long form of each. */
+  readonly long: boolean;
+  readonly hub: string;
+  readonly print: (line: string) => void;
+}
+
+export interface RunReport {
+  readonly runs: number;
+  readonly failures: number;
+}
+
+/** Names that no scenario has. */
+export function unknownNames(scenarios: readonly Scenario[], only: readonly string[]): string[] {
+  return only.filter((name) => !scenarios.some((scenario) => scenario.name === name));
+}
+
+export async function runScenarios(
+  scenarios: readonly Scenario[],
+  options: RunOptions,
+): Promise<RunReport> {
+  const { print, only, once, long, hub } = options;
+  const chosen = scenarios.filter((scenario) =>
+    only.length > 0 ? only.includes(scenario.name) : !once || scenario.quick
+  );
+  const left = scenarios.filter((scenario) => !chosen.includes(scenario));
+  if (left.length > 0) print(`left out: ${left.map(({ name }) => name).join(", ")}`);
+  const random = new Prng(options.seed);
+  const startMs = performance.now();
+  const done = new Set<string>();
+  let runs = 0;
+  let failures = 0;
+  for (let round = 0;; round++) {
+    for (const scenario of shuffled(chosen, random)) {
+      const spentMs = performance.now() - startMs;
+      if (once ? round > 0 : spentMs >= options.budgetMs) {
+        const missing = chosen.filter(({ name }) => !done.has(name)).map(({ name }) => name);
+        if (missing.length > 0) print(`no time for: ${missing.join(", ")}`);
+        return { runs, failures };
+      }
+      const seed = only.length === 1 && runs === 0 ? options.seed : random.u32();
+      if (!await runOne(scenario, { seed, long, hub, print })) failures++;
+      done.add(scenario.name);
+      runs++;
+    }
+  }
+}
+
+interface OneRun {
+  readonly seed: number;
+  readonly long: boolean;
+  readonly hub: string;
+  readonly print: (line: string) => void;
+}
+
+async function runOne(scenario: Scenario, { seed, long, hub, print }: OneRun): Promise<boolean> {
+  const { name, title } = scenario;
+  const startMs = performance.now();
+  const seconds = () => `${((performance.now() - startMs) / 1000).toFixed(1)} s`;
+  const notes: string[] = [];
+  try {
+    await scenario.run({
+      seed,
+      long,
+      hub,
+      random: new Prng(seed),
+      note: (text) => notes.push(text),
+    });
+    print(`ok      ${name} (${seconds()}, seed ${seed}): ${title}`);
+    for (const note of notes) print(`        ${note}`);
+    return true;
+  } catch (error) {
+    print(`FAILED  ${name} (${seconds()}, seed ${seed}): ${title}`);
+    for (const note of notes) print(`        ${note}`);
+    print(error instanceof Error ? error.message : String(error));
+    print(`Again: deno task chaos --only ${name} --seed ${seed}${long ? " --long" : ""}`);
+    return false;
+  }
+}
+
+function shuffled<T>(list: readonly T[], random: Prng): T[] {
+  const copy = [...list];
+  for (let i = copy.length - 1; i > 0; i--) {
+    const j = random.between(0, i);
+    [copy[i], copy[j]] = [copy[j], copy[i]];
+  }
+  return copy;
+}

@@ -1,0 +1,33 @@
+/**
+ * The table of all chaos scenarios. Not here yet: E5 (failpoints), E8 and E46 (snapshots between
+ * members), E24 to E28 (repair), E42 and E43 (membership), E34 (a heap that is exhausted).
+ */
+
+import { badLinks } from "./bad_links.ts";
+import { clocks } from "./clocks.ts";
+import { crashes } from "./crashes.ts";
+import { disks } from "./disks.ts";
+import { existingTests } from "./existing_tests.ts";
+import { fullDisks } from "./full_disks.ts";
+import { hostilePorts } from "./hostile_ports.ts";
+import { limits } from "./limits.ts";
+import { partitions } from "./partitions.ts";
+import { pauses } from "./pauses.ts";
+import { restarts } from "./restarts.ts";
+import type { Scenario } from "./scenario.ts";
+import { transferring } from "./transfers.ts";
+
+export const scenarios: readonly Scenario[] = [
+  ...crashes,
+  ...pauses,
+  ...partitions,
+  ...badLinks,
+  ...disks,
+  ...fullDisks,
+  ...clocks,
+  ...limits,
+  ...hostilePorts,
+  ...transferring,
+  ...restarts,
+  ...existingTests,
+];

@@ -60,8 +60,8 @@ async function main(): Promise<number> {
 }
 
 async function replay({ seed, thinkMs }: Options): Promise<number> {
-  const first = await simulate(drawPlan(seed, thinkMs));
-  const second = await simulate(drawPlan(seed, thinkMs));
+  const first = await simulate(drawPlan(seed, { thinkMs }));
+  const second = await simulate(drawPlan(seed, { thinkMs }));
   console.log(`seed ${seed}: trace ${first.trace}, again ${second.trace}`);
   if (first.failure !== undefined) console.log(report(first, { thinkMs }));
   return first.failure === undefined && first.trace === second.trace ? 0 : 1;

@@ -14,6 +14,7 @@ import {
 import { FEATURE_LEVEL, type PeerMessage } from "../../src/raft/mod.ts";
 import type { VirtualClock } from "../support/virtual_clock.ts";
 import { DELAY_FACTOR_MAX } from "./deadlines.ts";
+import { isDamageNoticed } from "./frame_damage.ts";
 import type { NodeClock } from "./node_clock.ts";
 
 export interface LinkRules {
@@ -23,6 +24,13 @@ export interface LinkRules {
   delayMs: number;
   /** Messages that a clogged link holds; more are lost. */
   queueMax: number;
+  /** The chance that a message's frame is damaged, which ends the connection. */
+  damage: number;
+}
+
+/** Links that carry everything in order. */
+export function quietRules(delayMs: number): LinkRules {
+  return { drop: 0, duplicate: 0, reorder: false, delayMs, queueMax: 10_000, damage: 0 };
 }
 
 /** One direction between two nodes. */
@@ -41,19 +49,15 @@ export interface NetworkWatch {
   onSend(message: PeerMessage): void;
   onDeliver(message: PeerMessage): void;
   onFault(kind: string): void;
+  /** A damaged frame was read as a message. */
+  onDamageTaken(message: PeerMessage): void;
 }
 
 export class SimulatedHub {
   readonly clock: VirtualClock;
   readonly prng: Prng;
   readonly watch: NetworkWatch;
-  readonly rules: LinkRules = {
-    drop: 0,
-    duplicate: 0,
-    reorder: false,
-    delayMs: 1,
-    queueMax: 10_000,
-  };
+  rules: LinkRules = quietRules(1);
   readonly #links = new Map<number, Link>();
   readonly #nodes = new Map<NodeId, SimulatedNetwork>();
 
@@ -144,11 +148,19 @@ export class SimulatedHub {
     if (link.isCut) return watch.onFault("message cut off");
     if (rules.drop > 0 && prng.chance(rules.drop)) return watch.onFault("message dropped");
     if (link.inFlight >= rules.queueMax) return watch.onFault("queue full");
+    if (rules.damage > 0 && prng.chance(rules.damage)) return this.#damage(message);
     this.#schedule(link, message);
     if (rules.duplicate > 0 && prng.chance(rules.duplicate)) {
       watch.onFault("message duplicated");
       this.#schedule(link, message);
     }
+  }
+
+  /** The receiver notices and ends the connection. */
+  #damage(message: PeerMessage): void {
+    this.watch.onFault("frame damaged");
+    if (!isDamageNoticed(message, this.prng)) this.watch.onDamageTaken(message);
+    this.clock.setImmediate(() => this.reset(message.from, message.to));
   }
 
   #schedule(link: Link, message: PeerMessage): void {

@@ -3,21 +3,28 @@
 import type { DirectoryEntry, Disk, DiskFile } from "../../src/platform/mod.ts";
 import type { MemoryDisk } from "../support/memory_disk.ts";
 import type { DiskShadow } from "./disk_shadow.ts";
+import type { Scar } from "./scar.ts";
+
+interface DiskWatch {
+  readonly shadow: DiskShadow;
+  /** The file that is not what it should be. */
+  scar(): Scar | undefined;
+}
 
 export class ObservedDisk implements Disk {
   readonly #disk: MemoryDisk;
-  readonly #shadow: DiskShadow;
+  readonly #watch: DiskWatch;
 
-  constructor(disk: MemoryDisk, shadow: DiskShadow) {
+  constructor(disk: MemoryDisk, shadow: DiskShadow, scar: () => Scar | undefined) {
     this.#disk = disk;
-    this.#shadow = shadow;
+    this.#watch = { shadow, scar };
   }
 
   async open(
     path: string,
     mode: "readOnly" | "existing" | "create" | "createNew",
   ): Promise<DiskFile> {
-    return new ObservedFile(await this.#disk.open(path, mode), path, this.#shadow);
+    return new ObservedFile(await this.#disk.open(path, mode), path, this.#watch);
   }
 
   makeDirectory(path: string): Promise<void> {
@@ -38,7 +45,7 @@ export class ObservedDisk implements Disk {
 
   async remove(path: string): Promise<void> {
     await this.#disk.remove(path);
-    this.#shadow.removed(path);
+    this.#watch.shadow.removed(path);
   }
 
   syncDirectory(path: string): Promise<void> {
@@ -57,12 +64,12 @@ export class ObservedDisk implements Disk {
 class ObservedFile implements DiskFile {
   readonly #file: DiskFile;
   readonly #path: string;
-  readonly #shadow: DiskShadow;
+  readonly #watch: DiskWatch;
 
-  constructor(file: DiskFile, path: string, shadow: DiskShadow) {
+  constructor(file: DiskFile, path: string, watch: DiskWatch) {
     this.#file = file;
     this.#path = path;
-    this.#shadow = shadow;
+    this.#watch = watch;
   }
 
   read(into: Uint8Array, position: number): Promise<number> {
@@ -71,23 +78,25 @@ class ObservedFile implements DiskFile {
 
   async write(bytes: Uint8Array, position: number): Promise<void> {
     await this.#file.write(bytes, position);
-    this.#shadow.wrote(this.#path, bytes, position);
+    this.#wrote(bytes, position);
   }
 
   writeSync(bytes: Uint8Array, position: number): void {
     this.#file.writeSync(bytes, position);
-    this.#shadow.wrote(this.#path, bytes, position);
+    this.#wrote(bytes, position);
   }
 
   async sync(): Promise<void> {
-    const changes = this.#shadow.beginSync(this.#path);
+    const { shadow } = this.#watch;
+    const changes = shadow.beginSync(this.#path);
     await this.#file.sync();
-    this.#shadow.synced(this.#path, changes);
+    shadow.synced(this.#path, changes);
   }
 
   async truncate(bytes: number): Promise<void> {
     await this.#file.truncate(bytes);
-    this.#shadow.truncated(this.#path, bytes);
+    this.#watch.shadow.truncated(this.#path, bytes);
+    this.#scar?.truncated(bytes);
   }
 
   size(): Promise<number> {
@@ -96,5 +105,15 @@ class ObservedFile implements DiskFile {
 
   close(): Promise<void> {
     return this.#file.close();
+  }
+
+  #wrote(bytes: Uint8Array, position: number): void {
+    this.#watch.shadow.wrote(this.#path, bytes, position);
+    this.#scar?.wrote(bytes, position);
+  }
+
+  get #scar(): Scar | undefined {
+    const scar = this.#watch.scar();
+    return scar?.path === this.#path ? scar : undefined;
   }
 }

@@ -32,7 +32,18 @@ export const FAULT_CLASSES = [
   "clockDrift",
   "lateTimers",
   "transfer",
+  "swizzle",
+  "damagedFrames",
+  "secondProcess",
+  "flood",
+  "lostWrite",
+  "misdirectedWrite",
+  "missingFile",
+  "misplacedFile",
 ] as const;
+
+/** Later classes are drawn apart from everything else, so that they change no other draw. */
+const FIRST_CLASSES = 26;
 
 export type FaultClass = typeof FAULT_CLASSES[number];
 
@@ -61,12 +72,23 @@ export interface Plan {
   readonly delayMs: number;
 }
 
-/** `thinkMs` overrides the pace of the clients. */
-export function drawPlan(seed: number, thinkMs?: number): Plan {
+export interface PlanOptions {
+  /** Overrides the pace of the clients. */
+  readonly thinkMs?: number;
+  /** Only the first so many classes of faults may be on. */
+  readonly classes?: number;
+}
+
+export function drawPlan(seed: number, { thinkMs, classes }: PlanOptions = {}): Plan {
   const prng = new Prng(seed * 7919 + 13);
   const size = prng.pick([3, 3, 3, 3, 3, 5, 5, 1, 2, 4]);
   const share = prng.pick([0.1, 0.2, 0.35]);
-  const faults = new Set(FAULT_CLASSES.filter(() => prng.chance(share)));
+  const first = FAULT_CLASSES.slice(0, FIRST_CLASSES);
+  const faults = new Set<FaultClass>(first.filter(() => prng.chance(share)));
+  const laterPrng = new Prng(seed * 7907 + 17);
+  for (const kind of FAULT_CLASSES.slice(FIRST_CLASSES, classes)) {
+    if (laterPrng.chance(share)) faults.add(kind);
+  }
   if (prng.chance(0.04)) faults.clear();
   const timing = prng.pick(["edge", "edge", "lan"] as const);
   return {

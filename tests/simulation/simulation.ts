@@ -105,7 +105,8 @@ async function checkLiveness(world: World): Promise<void> {
   const after = world.leader?.node.raft.term;
   if (after !== term) throw new Violation("L4", `term ${term} became ${after} without a cause`);
   for (const { clients } of nodes) for (const client of clients) client.quiet();
-  const isQuiet = () => !nodes.some(({ clients }) => clients.some((client) => client.waits));
+  const isQuiet = () =>
+    !nodes.some(({ clients, floods }) => [...clients, ...floods].some(({ waits }) => waits));
   await expect(world, "L2", "a client waits for ever", isQuiet, deadlines.answers());
   await converge(world, nodes);
   await readAll(world, nodes);

@@ -80,12 +80,12 @@ export async function runSwarm(options: SwarmOptions): Promise<Tally> {
   watchCoverage();
   takeCoverage();
   do {
-    const plan = drawPlan(seed, options.thinkMs);
+    const plan = drawPlan(seed, options);
     const fromMs = performance.now();
     const outcome = await simulate(plan);
     add(tally, outcome, plan, performance.now() - fromMs);
     if (outcome.failure === undefined && tally.seeds % options.twiceEvery === 0) {
-      const again = await simulate(drawPlan(seed, options.thinkMs));
+      const again = await simulate(drawPlan(seed, options));
       if (again.trace !== outcome.trace) {
         const text = `two runs differ: ${outcome.trace} and ${again.trace}`;
         tally.failure = report({ ...again, failure: { invariant: "determinism", text } }, options);
@@ -121,7 +121,7 @@ export function report(outcome: Outcome, { thinkMs }: { readonly thinkMs: number
     (thinkMs === undefined ? "" : ` --think-ms ${thinkMs}`);
   return [
     `seed ${outcome.seed}: ${outcome.failure!.text}`,
-    `  ${describePlan(drawPlan(outcome.seed, thinkMs))}`,
+    `  ${describePlan(drawPlan(outcome.seed, { thinkMs }))}`,
     "  last events: ms, what, kind, from or node, to, term, index",
     ...outcome.lastEvents.map((line) => `    ${line}`),
     `  again: ${replay}`,

@@ -13,10 +13,12 @@ import { Checks } from "./checks.ts";
 import { Client, Histories } from "./clients.ts";
 import { Deadlines } from "./deadlines.ts";
 import { DiskShadow } from "./disk_shadow.ts";
+import { Flood } from "./flood.ts";
 import { SimulatedHub, SimulatedNetwork } from "./network.ts";
 import { NodeClock } from "./node_clock.ts";
 import { ObservedDisk } from "./observed_disk.ts";
 import { type Plan, TIMINGS } from "./plan.ts";
+import type { Scar } from "./scar.ts";
 import { Trace } from "./trace.ts";
 import { Violation } from "./violation.ts";
 
@@ -28,6 +30,7 @@ export interface LiveNode {
   readonly network: SimulatedNetwork;
   readonly clock: NodeClock;
   readonly clients: Client[];
+  readonly floods: Flood[];
 }
 
 export class World {
@@ -52,7 +55,10 @@ export class World {
   readonly syncMs = new Map<NodeId, () => number>();
   /** What the next operations of a node's disk meet. */
   readonly diskFaults = new Map<NodeId, NonNullable<MemoryDisk["fault"]>>();
+  /** Files that are not what they should be. */
+  readonly scars = new Map<NodeId, Scar>();
   readonly #starting = new Set<NodeId>();
+  #floods = 0;
   #failure: unknown;
 
   constructor(plan: Plan) {
@@ -68,6 +74,9 @@ export class World {
         this.trace.add("deliver", message.kind, message.from, message.to, message.term, index);
       },
       onFault: (kind) => this.count(kind),
+      onDamageTaken: ({ kind }) => {
+        this.fail(new Violation("CC", `a damaged ${kind} was read as a message`));
+      },
     });
     this.hub.rules.delayMs = plan.delayMs;
     for (const id of this.ids) {
@@ -137,14 +146,8 @@ export class World {
     const memory = this.disks.get(id)!;
     const clock = this.clocks.get(id)!;
     const shadow = this.shadows.get(id)!;
-    const disk = new ObservedDisk(memory, shadow);
-    const directory = await DataDirectory.open({
-      disk,
-      path: "/data",
-      nodeId: id,
-      clusterId: CLUSTER,
-      logger: silentLogger,
-    });
+    const disk = this.#observe(id);
+    const directory = await this.openDirectory(id, disk);
     const holder: { node?: RaftNode } = {};
     const storage = await RaftStorage.open({
       disk,
@@ -164,13 +167,32 @@ export class World {
     const network = new SimulatedNetwork(this.hub, id, clock);
     const { incarnation } = directory.identity;
     const node = holder.node = await this.#makeNode(id, incarnation, storage, network, clock);
-    const live: LiveNode = { id, node, network, clock, clients: [] };
+    const live: LiveNode = { id, node, network, clock, clients: [], floods: [] };
     this.live.set(id, live);
     memory.fault = (operation) => this.#diskFault(id, operation);
     this.checks.started(id, node);
     await node.start();
     this.trace.add("start", "", id, incarnation, last.index, hardState.term);
     for (let at = 0; at < this.plan.clients; at++) this.#connect(live);
+  }
+
+  #observe(id: NodeId): ObservedDisk {
+    return new ObservedDisk(
+      this.disks.get(id)!,
+      this.shadows.get(id)!,
+      () => this.scars.get(id),
+    );
+  }
+
+  /** Takes a node's directory, which only one process may have. */
+  openDirectory(id: NodeId, disk = this.#observe(id)): Promise<DataDirectory> {
+    return DataDirectory.open({
+      disk,
+      path: "/data",
+      nodeId: id,
+      clusterId: CLUSTER,
+      logger: silentLogger,
+    });
   }
 
   #diskFault(id: NodeId, operation: Parameters<NonNullable<MemoryDisk["fault"]>>[0]) {
@@ -262,15 +284,43 @@ export class World {
     this.clocks.set(id, live.clock.end());
     this.checks.stopped(id);
     this.trace.add("stop", "", id, 0, 0, 0);
+    this.#healScar(id, this.#nextDisk(id, crash));
+    this.diskFaults.delete(id);
+    this.shadows.get(id)!.crashed();
+    live.network.vanish();
+    for (const client of live.clients) client.connectionLost();
+    for (const flood of live.floods) flood.end();
+  }
+
+  /** A disk that no process holds, with what it has now. */
+  replaceDisk(id: NodeId): MemoryDisk {
+    this.shadows.get(id)!.crashed();
+    return this.#nextDisk(id, (disk) => disk.kill());
+  }
+
+  #nextDisk(id: NodeId, crash: (disk: MemoryDisk) => MemoryDisk): MemoryDisk {
     const disk = this.disks.get(id)!;
     for (const [kind, count] of disk.fired) this.count(`disk ${kind}`, count);
     const next = crash(disk);
     next.capacityBytes = disk.capacityBytes;
     this.disks.set(id, next);
-    this.diskFaults.delete(id);
-    this.shadows.get(id)!.crashed();
-    live.network.vanish();
-    for (const client of live.clients) client.connectionLost();
+    return next;
+  }
+
+  /** Puts what was written into its place, before anybody could miss it. */
+  #healScar(id: NodeId, disk: MemoryDisk): void {
+    const scar = this.scars.get(id);
+    if (scar === undefined) return;
+    this.scars.delete(id);
+    if (disk.paths().includes(scar.path)) disk.setContent(scar.path, scar.content());
+  }
+
+  /** One more client of a node, in a hurry. */
+  startFlood(id: NodeId): void {
+    const live = this.live.get(id)!;
+    const key = `f${++this.#floods}`;
+    const count = this.prng.between(20, 150);
+    live.floods.push(new Flood(live.node.openLane(), key, count, (error) => this.fail(error)));
   }
 
   get leader(): LiveNode | undefined {

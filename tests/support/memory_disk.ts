@@ -172,7 +172,7 @@ export class MemoryDisk implements Disk {
   capacityBytes = Infinity;
   operations = 0;
   /** How often each kind of fault happened. */
-  readonly fired = new Map<DiskFault["kind"] | "full" | "flippedBit", number>();
+  readonly fired = new Map<DiskFault["kind"] | "full" | "flippedBit" | "lostFile", number>();
   #crashed = false;
   readonly #root: DirectoryNode;
   readonly #locked = new Set<string>();
@@ -222,6 +222,15 @@ export class MemoryDisk implements Disk {
     live.bytes[at] ^= 1 << bit;
     if (at < durable.length) durable.bytes[at] ^= 1 << bit;
     this.#count("flippedBit");
+  }
+
+  /** A file is gone, and stays so after a crash. */
+  loseFile(path: string): void {
+    const { directory, name } = this.#parent(path);
+    this.#file(path);
+    directory.change({ kind: "delete", name });
+    directory.sync();
+    this.#count("lostFile");
   }
 
   /** Paths of all files, sorted. */
@@ -381,7 +390,7 @@ export class MemoryDisk implements Disk {
     return fault;
   }
 
-  #count(kind: DiskFault["kind"] | "full" | "flippedBit"): void {
+  #count(kind: DiskFault["kind"] | "full" | "flippedBit" | "lostFile"): void {
     this.fired.set(kind, (this.fired.get(kind) ?? 0) + 1);
   }
 

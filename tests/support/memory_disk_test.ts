@@ -36,3 +36,13 @@ Deno.test("a flipped bit stays flipped after a crash", async () => {
   assertEquals(disk.fired.get("flippedBit"), 1);
   assertEquals([...disk.crash(() => false).contentOf("/f")], [0, 8]);
 });
+
+Deno.test("a lost file stays lost after a crash", async () => {
+  const disk = new MemoryDisk();
+  const file = await disk.open("/f", "create");
+  await file.sync();
+  await disk.syncDirectory("/");
+  disk.loseFile("/f");
+  assertEquals(disk.paths(), []);
+  assertEquals(disk.crash(() => true).paths(), []);
+});

@@ -43,6 +43,10 @@ async function main(): Promise<number> {
     return 2;
   }
   if (args.hub === undefined) return await enterHub(import.meta.filename!, Deno.args);
+  // An exit ends the nodes too; a process that a signal ends would leave them behind.
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => Deno.exit(1));
+  }
   console.log(`seed ${seed}, ${only.length > 0 ? only.join(", ") : `${minutes} minutes`}`);
   const { runs, failures } = await runScenarios(scenarios, {
     seed,

@@ -7,7 +7,7 @@ import type { Scenario, ScenarioContext } from "./scenario.ts";
 
 async function leaderKilled(context: ScenarioContext, timing: "lan" | "edge"): Promise<void> {
   await withArena(context, { timing }, async (arena) => {
-    const kills = context.long ? 100 : timing === "lan" ? 4 : 2;
+    const kills = context.long ? 100 : timing === "lan" ? 3 : 2;
     const timesMs: number[] = [];
     for (let kill = 0; kill < kills; kill++) {
       const leader = await arena.cluster.leader();

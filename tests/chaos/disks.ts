@@ -11,7 +11,7 @@ import type { Scenario, ScenarioContext } from "./scenario.ts";
 async function powerCut(context: ScenarioContext): Promise<void> {
   await withArena(context, { shim: "write" }, async (arena) => {
     let unsynced = 0;
-    for (let round = 0; round < (context.long ? 30 : 3); round++) {
+    for (let round = 0; round < (context.long ? 30 : 2); round++) {
       await arena.progress(200);
       // Now and then a single node loses power, else all at one instant.
       const victims = arena.random.chance(0.7) ? arena.nodes : [arena.random.pick(arena.nodes)];
@@ -203,6 +203,7 @@ export const disks: readonly Scenario[] = [
   {
     name: "E18",
     title: "a node whose sync fails once ends, and comes back with what it acknowledged",
+    quick: true,
     run: failedSync,
   },
   {

@@ -157,6 +157,7 @@ export const hostilePorts: readonly Scenario[] = [
   {
     name: "E40",
     title: "garbage, forgeries and replays on the peer port change nothing",
+    quick: true,
     run: strangersAtPeerPort,
   },
   {

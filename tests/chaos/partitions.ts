@@ -150,7 +150,6 @@ export const partitions: readonly Scenario[] = [
   {
     name: "E13",
     title: "a link that goes silent is found out and dialled again without the kernel's help",
-    quick: true,
     run: silentLink,
   },
 ];

@@ -128,7 +128,6 @@ export const restarts: readonly Scenario[] = [
   {
     name: "E45",
     title: "a rolling restart disturbs no client of the nodes that stay",
-    quick: true,
     run: rollingRestart,
   },
   {

@@ -37,6 +37,7 @@ function idleGateway(): Gateway {
       write: (_db, _request, target) => submit(false, target),
       read: (_db, _request, target) => submit(true, target),
       transaction: (_items, _writes, target) => submit(false, target),
+      readsLocally: false,
       pending: 0,
       close() {},
     }),

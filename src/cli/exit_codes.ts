@@ -71,6 +71,11 @@ export const EXIT_CODES = {
     meaning: "logboat import: not every key of the file is in the cluster now.",
     advice: "The message says how many are missing and why; importing again is safe.",
   },
+  removed: {
+    code: 13,
+    meaning: "The node was removed from its cluster.",
+    advice: "Do not start it again: it can join anew, with an empty data directory.",
+  },
   interrupted: {
     code: 130,
     meaning: "A second SIGINT: stopped at once, as a crash would.",

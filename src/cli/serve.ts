@@ -337,6 +337,7 @@ const FATAL_EXITS: Readonly<Record<FatalReason["kind"], ExitName>> = {
   diskHung: "diskFailed",
   logDamaged: "damagedData",
   replaced: "replaced",
+  removed: "removed",
 };
 
 function fatalText({ kind, text }: FatalReason): string {
@@ -345,6 +346,7 @@ function fatalText({ kind, text }: FatalReason): string {
     diskHung: "check the disk, then start the node again: what was acknowledged is safe",
     logDamaged: "keep a copy of the data directory and run logboat log verify on it",
     replaced: "find the other process; never run one data directory, or a copy of it, twice",
+    removed: "take its data directory away; to take part again it joins anew, as another member",
   };
   return `Cannot go on: ${text}; ${advice[kind]}`;
 }

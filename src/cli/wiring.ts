@@ -98,11 +98,13 @@ export function nodeLimitsOf(
   RaftNodeOptions,
   | "bootstrap"
   | "snapshotLogBytes"
+  | "snapshotRateBytes"
   | "electionTimeoutMs"
   | "heartbeatMs"
   | "raftLimits"
   | "proposalLimits"
   | "readLimits"
+  | "reading"
   | "diskLimits"
   | "transferTimeoutMs"
 > {
@@ -110,7 +112,8 @@ export function nodeLimitsOf(
   const repeatMs = Math.max(REPEAT_MS_MIN, raft.heartbeatMs * REPEAT_HEARTBEATS);
   return {
     bootstrap: bootstrapOf(settings),
-    snapshotLogBytes: Infinity,
+    snapshotLogBytes: storage.snapshotLogBytes,
+    snapshotRateBytes: raft.snapshotRateBytes,
     electionTimeoutMs: raft.electionTimeoutMs,
     heartbeatMs: raft.heartbeatMs,
     transferTimeoutMs: raft.transferTimeoutMs,
@@ -128,6 +131,7 @@ export function nodeLimitsOf(
       resendMs: repeatMs,
     },
     readLimits: { operationTimeoutMs: redis.operationTimeoutMs, askAgainMs: repeatMs },
+    reading: { reads: redis.reads, stalenessMsMax: redis.stalenessMsMax },
     diskLimits: {
       stepDownMs: storage.syncHangStepDownMs,
       exitMs: storage.syncHangExitMs,

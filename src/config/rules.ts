@@ -161,8 +161,13 @@ export function settingsWarnings(settings: Settings): string[] {
   ) {
     warnings.push("Anyone who can reach the Redis listener can read and write: no password is set");
   }
-  if (redis.reads !== "linearizable") {
-    warnings.push(`reads = "${redis.reads}" has no effect yet: every read is linearizable`);
+  if (redis.reads === "lease") {
+    warnings.push('reads = "lease" has no effect yet: every read is linearizable');
+  }
+  if (redis.reads === "local") {
+    warnings.push(
+      `With reads = "local" a read may miss writes of the last ${redis.stalenessMsMax} ms`,
+    );
   }
   if (storage.fsync !== "always") {
     warnings.push(

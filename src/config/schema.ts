@@ -97,7 +97,14 @@ const redis = section({
     values: ["linearizable", "lease", "local"],
     fallback: "linearizable",
     help: "How fresh reads must be: always the newest, the newest while clocks run evenly, or " +
-      "whatever this node has. No effect yet: this version serves every read as linearizable.",
+      "whatever this node has, within staleness-ms-max. READONLY makes a connection's reads local.",
+  }),
+  "staleness-ms-max": integer({
+    min: 100,
+    max: HOUR_MS,
+    fallback: 10_000,
+    help: "A local read has every write that was acknowledged so long before it; a node that has " +
+      "not heard from a leader for longer refuses.",
   }),
   "bulk-bytes-max": bytes({
     min: 64 * KIB,
@@ -288,8 +295,9 @@ const storage = section({
     min: 1 * MIB,
     max: 1024 * GIB,
     fallback: 256 * MIB,
-    help: "Log after which a snapshot would be taken. No effect yet: this version takes no " +
-      "snapshots and the log grows.",
+    help:
+      "Log after which a snapshot is taken. The log reaches back to the one before the newest, " +
+      "so it takes up to twice this and a segment.",
   }),
   "sync-hang-step-down-ms": integer({
     min: 100,

@@ -6,5 +6,6 @@ export * from "./origin_table.ts";
 export { SnapshotLoader } from "./snapshot.ts";
 export type { SnapshotHeader, SnapshotWalk } from "./snapshot.ts";
 export { STATE_HASH_INTERVAL } from "./state_hash.ts";
+export { RdbError } from "../keyspace/mod.ts";
 export type { Reply } from "../resp/mod.ts";
 export { Request, RequestKeeper } from "../resp/mod.ts";

@@ -31,12 +31,19 @@ export type MemberChangeRequest =
     /** The voter that leaves when the new one begins to vote. */
     readonly replaces?: number;
   }
-  | { readonly kind: "remove" | "promote" | "demote"; readonly id: number };
+  | { readonly kind: "remove" | "promote" | "demote"; readonly id: number }
+  | {
+    readonly kind: "move";
+    readonly id: number;
+    readonly raftAddress: string;
+    readonly redisAddress: string;
+  };
 
 /** What became of a change of members; `text` is a sentence for people. */
 export type ChangeOutcome =
   | { readonly kind: "done"; readonly text: string; readonly id: number }
-  | { readonly kind: "refused"; readonly text: string }
+  /** Nothing was begun. `passing`: what stands against it is over in a moment. */
+  | { readonly kind: "refused"; readonly text: string; readonly passing?: boolean }
   /** It may still happen: look at the members before asking again. */
   | { readonly kind: "unknown"; readonly text: string };
 

@@ -6,20 +6,26 @@
 import { type Request, RequestKeeper, TIME_BEHIND } from "../machine/mod.ts";
 import type { Clock } from "../platform/mod.ts";
 import type { Batch } from "./batch.ts";
-import type { Lane } from "./gateway.ts";
+import type { Raft } from "../raft/mod.ts";
+import type { Counters } from "./counters.ts";
+import type { Lane, OperationFailure } from "./gateway.ts";
 import { type BatchFill, type LaneHost, LaneQueue } from "./lane.ts";
 import type { Outcome, ReadOperation, WriteOperation } from "./operation.ts";
+import type { ReadingOptions } from "./options.ts";
 import type { Proposals } from "./proposals.ts";
 import type { Reads } from "./reads.ts";
 import type { Replica } from "./replica.ts";
 
 export interface ClientsOptions {
   readonly clock: Clock;
+  readonly raft: Raft;
   readonly replica: Replica;
   readonly proposals: Proposals;
   readonly reads: Reads;
   /** Asks for a turn of the node after the input of this one. */
   readonly schedule: () => void;
+  readonly reading: ReadingOptions;
+  readonly counters: Counters;
   /** Why the node takes no writes now. */
   readonly refusesWrites: () => string | undefined;
 }
@@ -84,6 +90,32 @@ export class Clients implements LaneHost {
 
   openBatch(): Batch | undefined {
     return this.#options.proposals.newest;
+  }
+
+  get readsLocally(): boolean {
+    return this.#options.reading.reads === "local";
+  }
+
+  /**
+   * Every read that was confirmed says how fresh the machine is at least; while there are local reads,
+   * such a confirmation is asked for often enough.
+   */
+  localRead(): "yes" | "ask" | OperationFailure {
+    const { reads, reading, counters, raft, clock } = this.#options;
+    const nowMs = clock.nowMs();
+    const { stalenessMsMax } = reading;
+    reads.keepFresh(nowMs, stalenessMsMax);
+    if (nowMs - reads.freshAtMs <= stalenessMsMax) {
+      counters.localReads++;
+      return "yes";
+    }
+    if (raft.leaderId !== undefined) return "ask";
+    return {
+      effect: "notApplied",
+      reason:
+        `no leader has confirmed for ${stalenessMsMax} ms (redis.staleness-ms-max) what this ` +
+        "node has; ask another member, or again when there is a leader",
+    };
   }
 
   joinReadRound(operation: ReadOperation): void {

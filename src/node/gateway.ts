@@ -12,9 +12,9 @@ export type { TransactionItem } from "../machine/mod.ts";
 export interface OperationFailure {
   /**
    * `notApplied`: it had no effect and never will; safe to try again. `maybeApplied`: it was sent
-   * and its outcome is not known.
+   * and its outcome is not known. `applied`: it ran once, and its reply is lost.
    */
-  readonly effect: "notApplied" | "maybeApplied";
+  readonly effect: "notApplied" | "maybeApplied" | "applied";
   /** For the client: what happened and what to do. */
   readonly reason: string;
 }
@@ -35,6 +35,12 @@ export interface Lane {
    * With `writes` it is one log entry, else one read.
    */
   transaction(items: readonly TransactionItem[], writes: boolean, target: ReplyTarget): void;
+  /**
+   * Whether reads are answered from what this node has, if that is no older than
+   * `redis.staleness-ms-max`, whatever `redis.reads` says. False on a new lane; settable at any time,
+   * for the reads that follow.
+   */
+  readsLocally: boolean;
   /** Operations submitted and not answered. */
   readonly pending: number;
   /** The client is gone: nothing is answered any more; writes already submitted still run. */

@@ -22,6 +22,13 @@ export interface LaneHost {
   keep(request: Request): Request;
   /** Runs `callback` in a later turn. */
   later(callback: () => void): void;
+  /** Whether the reads of all lanes are local. */
+  readonly readsLocally: boolean;
+  /**
+   * Whether what this node has is fresh enough for a local read: `yes`; `ask` when the leader has to
+   * say so first; or why it cannot be.
+   */
+  localRead(): "yes" | "ask" | OperationFailure;
   /** Asks for a read index for this read. */
   joinReadRound(operation: ReadOperation): void;
   /** Answers a read now, or arranges for it to be answered later and returns undefined. */
@@ -38,6 +45,11 @@ const TOO_LARGE: OperationFailure = {
   reason: "the command is larger than raft.entry-bytes-max; split it",
 };
 
+const LOST_PLACE: OperationFailure = {
+  effect: "notApplied",
+  reason: "the node took over a snapshot that has later writes of this connection; read again",
+};
+
 /** Writes one operation into a batch. */
 export type BatchFill =
   | { readonly kind: "command"; readonly db: number; readonly request: Request }
@@ -46,6 +58,7 @@ export type BatchFill =
 export class LaneQueue implements Lane {
   readonly #host: LaneHost;
   readonly #queue: Ring<Operation> = new Ring();
+  readsLocally = false;
   #closed = false;
   #drainsLater = false;
   /** The batch of the newest write. */
@@ -107,7 +120,13 @@ export class LaneQueue implements Lane {
       outcome: undefined,
     };
     this.#queue.push(operation);
-    if (batch === undefined) this.#host.joinReadRound(operation);
+    if (batch !== undefined) return;
+    const isLocal = this.readsLocally || this.#host.readsLocally;
+    const local = isLocal ? this.#host.localRead() : "ask";
+    if (local === "ask") return this.#host.joinReadRound(operation);
+    if (local === "yes") operation.readableAtMs = 0;
+    else operation.outcome = { kind: "failure", failure: local };
+    this.#drainLater();
   }
 
   /**
@@ -176,6 +195,30 @@ export class LaneQueue implements Lane {
     for (const operation of this.#queue) {
       if (operation.kind === "read" && operation.batch === batch) {
         operation.outcome ??= { kind: "failure", failure };
+      }
+    }
+    this.drain();
+  }
+
+  /**
+   * The machine has jumped over writes of this lane, which have `failure` as their outcome. Reads
+   * before the last of them have lost their place; those behind, which rode in its batch, ask for
+   * another one.
+   */
+  jumped(failure: OperationFailure): void {
+    let last: Operation | undefined;
+    for (const operation of this.#queue) {
+      const { outcome } = operation;
+      if (outcome?.kind === "failure" && outcome.failure === failure) last = operation;
+    }
+    let isBefore = last !== undefined;
+    for (const operation of this.#queue) {
+      if (operation === last) isBefore = false;
+      if (operation.kind !== "read" || operation.outcome !== undefined) continue;
+      if (isBefore) operation.outcome = { kind: "failure", failure: LOST_PLACE };
+      else if (operation.batch?.finished) {
+        operation.batch = undefined;
+        this.#host.joinReadRound(operation);
       }
     }
     this.drain();

@@ -1,45 +1,35 @@
 /** What a node begins with: the machine of its newest snapshot, and the members that it knows. */
 
-import type { Logger, LogIndex } from "../base/mod.ts";
 import { Machine } from "../machine/mod.ts";
-import type { Clock } from "../platform/mod.ts";
 import {
   type Configuration,
   decodeConfiguration,
   encodeConfiguration,
   ENTRY_ID_ZERO,
+  type PlacedConfiguration,
+  Raft,
 } from "../raft/mod.ts";
-import type { RaftStorage } from "../storage/mod.ts";
+import { StorageError } from "../storage/mod.ts";
 import { loadMachine } from "./machine_loader.ts";
+import type { RaftNodeOptions } from "./options.ts";
 import type { ReplicaState } from "./replica.ts";
-
-/** A configuration and the entry that it came with. */
-export interface KnownConfiguration {
-  readonly index: LogIndex;
-  readonly configuration: Configuration;
-}
 
 export interface NodeStart {
   readonly replica: ReplicaState;
   /** By rising index; the first is the one before the log. */
-  readonly configurations: readonly KnownConfiguration[];
-}
-
-export interface NodeStartOptions {
-  readonly storage: RaftStorage;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly bootstrap: Configuration;
+  readonly configurations: readonly PlacedConfiguration[];
 }
 
 /**
  * Loads the newest snapshot, if there is one. The configuration of the first start is kept on disk:
  * from then on the log says who the members are, whatever the settings say.
  */
-export async function recoverStart(options: NodeStartOptions): Promise<NodeStart> {
+export async function recoverStart(options: RaftNodeOptions): Promise<NodeStart> {
   const { storage, clock, logger } = options;
   const { recovered } = storage;
   const first = await firstConfigurationOf(options);
+  const { snapshotDamaged } = recovered;
+  if (snapshotDamaged !== undefined) refuseAlone(options, first, snapshotDamaged);
   const startMs = clock.nowMs();
   const replica = recovered.snapshot === undefined
     ? { machine: new Machine(), last: ENTRY_ID_ZERO, configuration: first }
@@ -62,8 +52,40 @@ export async function recoverStart(options: NodeStartOptions): Promise<NodeStart
   return { replica, configurations };
 }
 
+/** The core as it was when the last process ended, as far as it is on disk. */
+export function newRaft(options: RaftNodeOptions, start: NodeStart): Raft {
+  const { recovered } = options.storage;
+  return new Raft({
+    id: options.id,
+    configurations: start.configurations,
+    hardState: recovered.hardState,
+    start: recovered.logStart,
+    last: recovered.last,
+    termRuns: recovered.termRuns,
+    appliedIndex: start.replica.last.index,
+    mayVote: recovered.snapshotDamaged === undefined,
+    electionTimeoutMs: options.electionTimeoutMs,
+    heartbeatMs: options.heartbeatMs,
+    limits: options.raftLimits,
+    seed: options.seed,
+    nowMs: options.clock.nowMs(),
+  });
+}
+
+/** Only another member can have what is lost here. */
+function refuseAlone({ id, logger }: RaftNodeOptions, members: Configuration, why: string): void {
+  if (members.members.some((member) => member.id !== id)) {
+    logger.error("the state of this node is lost; it takes a snapshot of the leader", { why });
+    return;
+  }
+  throw new StorageError(
+    "damaged",
+    `Cannot start node ${id}: ${why}. No other member has it: restore from a backup`,
+  );
+}
+
 async function firstConfigurationOf(
-  { storage, bootstrap }: NodeStartOptions,
+  { storage, bootstrap }: RaftNodeOptions,
 ): Promise<Configuration> {
   const saved = storage.recovered.bootstrap;
   if (saved !== undefined) return decodeConfiguration(saved);

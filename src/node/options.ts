@@ -12,8 +12,19 @@ import type { ReadLimits } from "./reads.ts";
 
 /** Why a node cannot go on; the process ends with an exit code of its own for each kind. */
 export interface FatalReason {
-  readonly kind: "diskFailed" | "diskHung" | "logDamaged" | "replaced";
+  readonly kind: "diskFailed" | "diskHung" | "logDamaged" | "replaced" | "removed";
   readonly text: string;
+}
+
+/** How fresh reads are. */
+export interface ReadingOptions {
+  /**
+   * The default of every connection. `linearizable`: the newest, as of a majority. `lease`: as long as
+   * clocks run evenly, without asking a majority each time. `local`: what this node has.
+   */
+  readonly reads: "linearizable" | "lease" | "local";
+  /** What a local read gives has every write that was acknowledged so long ago; else it is refused. */
+  readonly stalenessMsMax: number;
 }
 
 /** Settings of the member, and the parts that it drives. */
@@ -31,11 +42,14 @@ export interface RaftNodeOptions {
   readonly raftLimits: RaftLimits;
   readonly proposalLimits: ProposalLimits;
   readonly readLimits: ReadLimits;
+  readonly reading: ReadingOptions;
   readonly diskLimits: DiskHealthLimits;
   /** How long handing leadership over may take. */
   readonly transferTimeoutMs: number;
   /** A snapshot is taken when so many bytes of log were applied since the last one. */
   readonly snapshotLogBytes: number;
+  /** Snapshots on their way to other members, bytes a second. */
+  readonly snapshotRateBytes: number;
   readonly storage: RaftStorage;
   readonly network: RaftNetwork;
   readonly clock: Clock;

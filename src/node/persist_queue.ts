@@ -4,19 +4,17 @@
  * leave, and the core hears of it, only when the disk has it.
  */
 
-import type { HardState, LogEntry, RaftMessage, Ready } from "../raft/mod.ts";
+import type { HardState, LogEntry, PeerMessage, Ready } from "../raft/mod.ts";
+import type { PersistBatch, SnapshotReceiver } from "../storage/mod.ts";
 
 /** The disk, as far as this queue needs it. */
 export interface PersistTarget {
-  persist(batch: {
-    readonly hardState?: HardState;
-    readonly entries: readonly LogEntry[];
-  }): Promise<void>;
+  persist(batch: PersistBatch): Promise<void>;
 }
 
 export interface PersistHandler {
   /** Everything up to Ready `number` is durable, and what it promised may be sent. */
-  onPersisted(number: number, messages: readonly RaftMessage[]): void;
+  onPersisted(number: number, messages: readonly PeerMessage[]): void;
   /**
    * The disk refused. Nothing is promised until `retry` was called and succeeded, which only makes
    * sense when the error says that there was no room.
@@ -25,16 +23,19 @@ export interface PersistHandler {
 }
 
 interface Pending {
+  readonly snapshot: SnapshotReceiver | undefined;
   hardState: HardState | undefined;
   entries: LogEntry[];
-  messages: RaftMessage[];
+  messages: PeerMessage[];
   number: number;
 }
 
 export class PersistQueue {
   readonly #target: PersistTarget;
   readonly #handler: PersistHandler;
-  #pending: Pending | undefined;
+  /** In order; only a snapshot begins another one. */
+  readonly #pending: Pending[] = [];
+  #snapshots = 0;
   #startedAtMs: number | undefined;
   readonly #nowMs: () => number;
 
@@ -48,35 +49,46 @@ export class PersistQueue {
     return this.#startedAtMs !== undefined;
   }
 
+  /** Whether a snapshot of a peer waits to become this node's. */
+  get isInstalling(): boolean {
+    return this.#snapshots > 0;
+  }
+
   /** How long the sync under way has taken, ms; 0 when there is none. */
   busyMs(nowMs: number): number {
     return this.#startedAtMs === undefined ? 0 : nowMs - this.#startedAtMs;
   }
 
-  /** Takes over what one Ready wants persisted; `start` begins. */
-  add(ready: Ready): void {
-    if (this.#pending === undefined) {
-      this.#pending = {
+  /**
+   * Takes over what one Ready wants persisted; `start` begins. `snapshot` is the one that the Ready
+   * installs; `after` is sent with its promises.
+   */
+  add(ready: Ready, snapshot?: SnapshotReceiver, after?: PeerMessage): void {
+    if (snapshot !== undefined) this.#snapshots++;
+    const pending = this.#pending.at(-1);
+    if (pending === undefined || snapshot !== undefined) {
+      this.#pending.push({
+        snapshot,
         hardState: ready.hardState,
         entries: [...ready.entries],
         messages: [...ready.messagesAfterPersist],
         number: ready.number,
-      };
-      return;
+      });
+    } else {
+      pending.hardState = ready.hardState ?? pending.hardState;
+      appendReplacing(pending.entries, ready.entries);
+      for (const message of ready.messagesAfterPersist) pending.messages.push(message);
+      pending.number = ready.number;
     }
-    const pending = this.#pending;
-    pending.hardState = ready.hardState ?? pending.hardState;
-    appendReplacing(pending.entries, ready.entries);
-    for (const message of ready.messagesAfterPersist) pending.messages.push(message);
-    pending.number = ready.number;
+    if (after !== undefined) this.#pending.at(-1)!.messages.push(after);
   }
 
   /** Begins the next sync unless one is under way. */
   start(): void {
-    while (this.#pending !== undefined && this.#startedAtMs === undefined) {
-      const batch = this.#pending;
-      this.#pending = undefined;
-      if (batch.hardState === undefined && batch.entries.length === 0) {
+    while (this.#pending.length > 0 && this.#startedAtMs === undefined) {
+      const batch = this.#pending.shift()!;
+      const { snapshot, hardState, entries } = batch;
+      if (snapshot === undefined && hardState === undefined && entries.length === 0) {
         this.#handler.onPersisted(batch.number, batch.messages);
         continue;
       }
@@ -86,13 +98,21 @@ export class PersistQueue {
 
   #persist(batch: Pending): void {
     this.#startedAtMs = this.#nowMs();
-    this.#target.persist({ hardState: batch.hardState, entries: batch.entries }).then(
+    this.#write(batch).then(
       () => {
         this.#startedAtMs = undefined;
+        if (batch.snapshot !== undefined) this.#snapshots--;
         this.#handler.onPersisted(batch.number, batch.messages);
       },
       (error) => this.#handler.onPersistFailed(error, () => this.#persist(batch)),
     );
+  }
+
+  async #write({ snapshot, hardState, entries }: Pending): Promise<void> {
+    if (snapshot === undefined) return await this.#target.persist({ hardState, entries });
+    // The term first: a log must not begin with a later one than the node knows.
+    if (hardState !== undefined) await this.#target.persist({ hardState, entries: [] });
+    await this.#target.persist({ snapshot, entries });
   }
 }
 

@@ -7,7 +7,7 @@ import { assert, Ring } from "../base/mod.ts";
 import type { BatchHeader, BatchObserver, Reply } from "../machine/mod.ts";
 import { Batch } from "./batch.ts";
 import type { OperationFailure } from "./gateway.ts";
-import { type BatchFill, fillBytes } from "./lane.ts";
+import { type BatchFill, fillBytes, type LaneQueue } from "./lane.ts";
 import type { NodeObserver } from "./observer.ts";
 import type { Operation, ReadOperation, WriteOperation } from "./operation.ts";
 
@@ -42,6 +42,11 @@ const ABANDONED: OperationFailure = {
 const NOT_SENT: OperationFailure = {
   effect: "notApplied",
   reason: "no leader could be reached in time; try again",
+};
+
+const REPLY_LOST: OperationFailure = {
+  effect: "applied",
+  reason: "this node was behind and took over a snapshot that has it; read before you write again",
 };
 
 export class Proposals implements BatchObserver {
@@ -222,6 +227,44 @@ export class Proposals implements BatchObserver {
       operation.outcome ??= { kind: "failure", failure };
       operation.lane.failRiders(batch, NOT_SENT);
     }
+  }
+
+  /**
+   * The machine has jumped to a snapshot that has this node's batches up to `sequence`: they took
+   * effect, once, and their replies exist nowhere. Calls `again` for reads that waited in one of
+   * them for a place in the log.
+   */
+  jumpedTo(sequence: number, again: (read: ReadOperation) => void): void {
+    assert(sequence <= this.#lastSequence, `Cannot jump to own batch ${sequence}: it was not sent`);
+    const lanes = new Set<LaneQueue>();
+    const marks: ReadOperation[] = [];
+    for (let batch = this.#inFlight.peek(); batch !== undefined; batch = this.#inFlight.peek()) {
+      if (batch.sequence > sequence) break;
+      this.#inFlight.shift();
+      this.#bytes -= batch.bytes;
+      batch.finished = true;
+      for (const operation of batch.operations) {
+        if (operation?.kind === "read") marks.push(operation);
+        else if (operation !== undefined) {
+          operation.outcome ??= { kind: "failure", failure: REPLY_LOST };
+          lanes.add(operation.lane);
+        }
+      }
+      batch.operations = [];
+    }
+    for (const lane of lanes) lane.jumped(REPLY_LOST);
+    for (const read of marks) if (read.outcome === undefined) again(read);
+  }
+
+  /** No batch of this node takes effect from now on, on any member: none is on its way any more. */
+  end(failure: OperationFailure): void {
+    for (const ring of [this.#inFlight, this.#open]) {
+      for (let batch = ring.shift(); batch !== undefined; batch = ring.shift()) {
+        this.#bytes -= batch.bytes;
+        this.#fail(batch, failure);
+      }
+    }
+    this.#newest = undefined;
   }
 
   /** The observer of a batch that the machine is about to apply, when it is one of ours. */

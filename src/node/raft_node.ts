@@ -6,46 +6,50 @@
 
 import type { LogIndex, NodeId } from "../base/mod.ts";
 import type { AppliedBatch, BatchHeader, Machine } from "../machine/mod.ts";
-import type { RefusalCode } from "../network/mod.ts";
 import type { Timer } from "../platform/mod.ts";
 import {
   type Configuration,
+  type DriverMessage,
   isDriverMessage,
   type PeerMessage,
-  Raft,
-  type RaftMessage,
+  type Raft,
   type Ready,
 } from "../raft/mod.ts";
 import { Clients } from "./clients.ts";
 import { type Counters, newCounters } from "./counters.ts";
+import { Departure } from "./departure.ts";
 import { DiskGuard } from "./disk_guard.ts";
 import { ExpiryRemoval } from "./expiry_removal.ts";
 import type { Gateway, Lane, NodeView } from "./gateway.ts";
 import { LeaderClock } from "./leader_clock.ts";
 import { LeaderRoute } from "./leader_route.ts";
 import { LeaderWatch } from "./leader_watch.ts";
-import { type NodeStart, recoverStart } from "./node_start.ts";
+import { Membership } from "./membership.ts";
+import { newRaft, type NodeStart, recoverStart } from "./node_start.ts";
 import { Operations } from "./operations.ts";
 import type { FatalReason, RaftNodeOptions } from "./options.ts";
 import { type PersistHandler, PersistQueue } from "./persist_queue.ts";
 import { Proposals } from "./proposals.ts";
 import { Reads } from "./reads.ts";
-import { ReplacementWatch } from "./replacement_watch.ts";
-import { Replica, type ReplicaHandler } from "./replica.ts";
-import { SnapshotTaker } from "./snapshot_taker.ts";
+import { Replica, type ReplicaHandler, type ReplicaState } from "./replica.ts";
+import { Snapshots } from "./snapshots.ts";
+import { Turns } from "./turns.ts";
 import { describeNode } from "./view.ts";
 
 /** Timers are no finer than this. */
 const TICK_MS_MIN = 2;
 /** What the node itself watches (time-outs, the disk, deadlines) needs no finer pace. */
 const TICK_MS_MAX = 50;
+/** How often a stop looks whether everything is answered. */
+const UNANSWERED_POLL_MS = 5;
 
 export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
   readonly options: RaftNodeOptions;
   readonly raft: Raft;
   readonly replica: Replica;
-  readonly snapshots: SnapshotTaker;
-  readonly operations: Operations = new Operations(this);
+  readonly snapshots: Snapshots;
+  readonly membership: Membership;
+  readonly operations: Operations;
   readonly counters: Counters = newCounters();
   readonly #route: LeaderRoute;
   readonly #proposals: Proposals;
@@ -53,15 +57,14 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
   readonly #persist: PersistQueue;
   readonly #disk: DiskGuard;
   readonly #leaderWatch: LeaderWatch;
-  readonly #replacement: ReplacementWatch;
+  readonly #departure: Departure;
   readonly #removal: ExpiryRemoval;
   readonly #leaderClock: LeaderClock;
   readonly #clients: Clients;
+  readonly #turns: Turns;
   readonly #startedAtMs: number;
   readonly #tickMs: number;
   #timer: Timer | undefined;
-  #turnScheduled = false;
-  #turnSoon = false;
   #running = false;
   #failed = false;
 
@@ -74,23 +77,10 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
     this.options = options;
     const { clock, storage } = options;
     this.#startedAtMs = clock.nowMs();
+    this.#turns = new Turns(clock, () => this.#turn());
     this.#tickMs = Math.min(TICK_MS_MAX, options.heartbeatMs);
     this.#leaderClock = new LeaderClock(() => clock.wallMs());
-    this.raft = new Raft({
-      id: options.id,
-      configurations: start.configurations,
-      hardState: storage.recovered.hardState,
-      start: storage.recovered.logStart,
-      last: storage.recovered.last,
-      termRuns: storage.recovered.termRuns,
-      appliedIndex: start.replica.last.index,
-      mayVote: true,
-      electionTimeoutMs: options.electionTimeoutMs,
-      heartbeatMs: options.heartbeatMs,
-      limits: options.raftLimits,
-      seed: options.seed,
-      nowMs: clock.nowMs(),
-    });
+    this.raft = newRaft(options, start);
     this.replica = new Replica({ raft: this.raft, storage, clock, start: start.replica }, this);
     const nowMs = () => clock.nowMs();
     const origin = { origin: options.id, incarnation: options.incarnation };
@@ -104,23 +94,34 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
     this.#proposals = new Proposals(this.#route, origin, options.proposalLimits, options.observer);
     this.#reads = new Reads(this.#route, options.incarnation, options.readLimits, options.observer);
     this.#clients = new Clients({
-      clock,
+      ...options,
+      raft: this.raft,
+      counters: this.counters,
       replica: this.replica,
       proposals: this.#proposals,
       reads: this.#reads,
       schedule: () => this.schedule(),
-      refusesWrites: () => this.#disk.whyNoWrites,
+      refusesWrites: () => this.#departure.whyNoWrites ?? this.#disk.whyNoWrites,
     });
     this.#persist = new PersistQueue(storage, this, nowMs);
-    this.snapshots = new SnapshotTaker({
+    this.snapshots = new Snapshots({
+      ...options,
+      raft: this.raft,
       replica: this.replica,
-      storage,
-      clock,
-      logger: options.logger,
-      logBytes: options.snapshotLogBytes,
       counters: this.counters,
+      isInstalling: () => this.#persist.isInstalling,
       isOlderInUse: () => this.operations.usesOlderSnapshot,
+      pump: () => this.#pump(),
+      schedule: () => this.schedule(),
       onDiskFailed: (error) => this.diskFailed(error),
+    });
+    this.membership = new Membership({ ...options, raft: this.raft, counters: this.counters });
+    this.operations = new Operations(this);
+    this.#departure = new Departure({
+      ...options,
+      raft: this.raft,
+      proposals: this.#proposals,
+      end: (reason) => this.#fail(reason),
     });
     this.#disk = new DiskGuard({
       id: options.id,
@@ -138,7 +139,6 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
     });
     this.#leaderWatch = new LeaderWatch(this.raft, options.logger, options.observer);
     this.#removal = new ExpiryRemoval(this.replica, this.#leaderClock, this.#proposals);
-    this.#replacement = new ReplacementWatch(() => this.configuration.members.length);
   }
 
   // ——— Life ———
@@ -148,12 +148,14 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
     this.#running = true;
     await this.options.network.start({
       onMessage: (message) => this.#onMessage(message),
-      onPeerHello: () => {},
+      onPeerHello: (peer, hello) => this.membership.onHello(peer, hello),
       onPeerUp: (peer) => this.#onPeerUp(peer),
       onPeerClosed: (peer) => this.#onPeerClosed(peer),
-      onRefused: (peer, refusal, text) => this.#onRefused(peer, refusal, text),
-      onJoin: () => Promise.resolve({ kind: "refused", text: "This node takes no new members" }),
+      onRefused: (peer, refusal, text) => this.#departure.onRefused(peer, refusal, text),
+      onJoin: (request) => this.operations.join(request),
     });
+    this.membership.follow();
+    this.#departure.onConfiguration(this.replica.configuration);
     this.#tick();
   }
 
@@ -162,11 +164,12 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
    * both for at most `graceMs`, and closes links and files. What was promised is on disk.
    */
   async stop(graceMs: number): Promise<void> {
-    const endMs = this.options.clock.nowMs() + graceMs;
-    if (this.raft.role === "leader" && this.hasConnectedPeer()) {
-      await this.operations.transferLeadership(undefined);
+    const { clock } = this.options;
+    const endMs = clock.nowMs() + graceMs;
+    if (this.raft.role === "leader") await this.operations.handOver(undefined);
+    while (this.#unanswered > 0 && clock.nowMs() < endMs) {
+      await new Promise<void>((resolve) => clock.setTimer(UNANSWERED_POLL_MS, resolve));
     }
-    while (this.#unanswered > 0 && this.options.clock.nowMs() < endMs) await this.pause(5);
     this.#running = false;
     this.#timer?.cancel();
     await this.options.network.close();
@@ -174,24 +177,13 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
     await this.options.storage.close();
   }
 
-  /** The members, the newest word of the log on them. */
+  /** The members, the newest word of the log on them, committed or not. */
   get configuration(): Configuration {
-    return this.replica.configuration;
-  }
-
-  hasConnectedPeer(): boolean {
-    const { id, network } = this.options;
-    return this.configuration.members.some((member) =>
-      member.id !== id && network.isConnected(member.id)
-    );
+    return this.raft.configuration;
   }
 
   get #unanswered(): number {
     return this.#proposals.operations + this.#reads.pending;
-  }
-
-  pause(delayMs: number): Promise<void> {
-    return new Promise((resolve) => this.options.clock.setTimer(delayMs, resolve));
   }
 
   #fail(reason: FatalReason): void {
@@ -209,24 +201,8 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
 
   // ——— The turn ———
 
-  /** A turn after the input of this one: what clients send at the same time goes together. */
   schedule(): void {
-    if (this.#turnScheduled) return;
-    this.#turnScheduled = true;
-    this.options.clock.setImmediate(() => {
-      this.#turnScheduled = false;
-      this.#turn();
-    });
-  }
-
-  /** What peers and the disk say is acted on before anything else is read. */
-  #soon(): void {
-    if (this.#turnSoon) return;
-    this.#turnSoon = true;
-    queueMicrotask(() => {
-      this.#turnSoon = false;
-      this.#turn();
-    });
+    this.#turns.schedule();
   }
 
   #turn(): void {
@@ -251,13 +227,16 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
       this.#proposals.resend(this.options.clock.nowMs());
       this.schedule();
     }
+    this.membership.follow();
     this.replica.advance();
     if (this.raft.hasReady()) this.schedule();
   }
 
   #handleReady(ready: Ready): void {
     for (const message of ready.messages) this.#send(message);
-    this.#persist.add(ready);
+    const fetched = this.snapshots.onReady(ready);
+    if (fetched !== undefined) this.#jump(fetched.state);
+    this.#persist.add(ready, fetched?.receiver, fetched?.installed);
     for (const fetch of ready.fetches) this.#fetch(fetch);
     if (ready.reads.length === 0) return;
     const nowMs = this.options.clock.nowMs();
@@ -268,7 +247,22 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
     this.schedule();
   }
 
-  #send(message: RaftMessage): void {
+  /**
+   * The machine of a snapshot takes the place of this node's. What its clients still waited for has
+   * either happened by then, or is still to come: the snapshot's table of origins knows (D4).
+   */
+  #jump(state: ReplicaState): void {
+    const { id, incarnation } = this.options;
+    this.replica.replace(state);
+    this.#leaderClock.observe(this.machine.clockMs);
+    const own = this.machine.origins.rows().find(({ origin }) => origin === id);
+    const sequence = own?.incarnation === incarnation ? own.sequence : 0;
+    this.#proposals.jumpedTo(sequence, (read) => this.#clients.joinReadRound(read));
+    this.#reads.applied();
+    this.#clients.relieve();
+  }
+
+  #send(message: PeerMessage): void {
     if (message.kind === "readIndexReply" && message.index !== undefined) {
       this.options.network.send({ ...message, clockMs: this.#leaderClock.read() });
       return;
@@ -276,12 +270,12 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
     this.options.network.send(message);
   }
 
-  onPersisted(number: number, messages: readonly RaftMessage[]): void {
+  onPersisted(number: number, messages: readonly PeerMessage[]): void {
     if (this.#failed) return;
     this.#disk.noteWritten();
     for (const message of messages) this.#send(message);
     this.raft.step({ kind: "persisted", number });
-    this.#soon();
+    this.#turns.soon();
   }
 
   onPersistFailed(error: unknown, retry: () => void): void {
@@ -304,13 +298,20 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
     if (!this.#running) return;
     this.#tellTime();
     if (message.kind === "forwardedBatch") this.#route.takeForwarded(message);
-    else if (!isDriverMessage(message)) this.raft.step({ kind: "message", message });
-    this.#soon();
+    else if (isDriverMessage(message)) this.#onDriverMessage(message);
+    else this.raft.step({ kind: "message", message });
+    this.#turns.soon();
+  }
+
+  #onDriverMessage(message: DriverMessage): void {
+    if (this.snapshots.onMessage(message)) return;
+    if (message.kind === "memberChange") this.operations.onRequest(message);
+    else if (message.kind === "memberChangeReply") this.operations.onAnswer(message);
   }
 
   #onPeerUp(peer: NodeId): void {
     this.options.logger.info("peer connected", { peer });
-    this.#replacement.accepted(peer);
+    this.#departure.onAccepted(peer);
     if (peer === this.raft.leaderId) this.#proposals.resend(this.options.clock.nowMs());
     this.schedule();
   }
@@ -320,19 +321,13 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
     this.options.logger.info("peer closed its connection", { peer });
     this.#tellTime();
     this.raft.step({ kind: "peerClosed", peer });
+    this.snapshots.onPeerClosed(peer);
     this.schedule();
-  }
-
-  #onRefused(peer: NodeId, refusal: RefusalCode, text: string): void {
-    this.options.logger.error("peer refused this node", { peer, refusal, text });
-    if (!this.#replacement.isReplaced(peer, refusal)) return;
-    const what = `another process runs as node ${this.options.id}`;
-    this.#fail({ kind: "replaced", text: `node ${peer} says that ${what}: ${text}` });
   }
 
   /** The core takes the time from ticks: once a turn, before the first event of it. */
   #tellTime(): void {
-    if (!this.#turnSoon) this.raft.step({ kind: "tick", nowMs: this.options.clock.nowMs() });
+    if (!this.#turns.isSoon) this.raft.step({ kind: "tick", nowMs: this.options.clock.nowMs() });
   }
 
   #tick(): void {
@@ -344,7 +339,11 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
     if (!this.#running) return;
     this.#proposals.tick(nowMs);
     this.#reads.tick(nowMs);
-    if (this.raft.role === "leader") this.#removal.tick(nowMs);
+    this.snapshots.tick(nowMs);
+    if (this.raft.role === "leader") {
+      this.#removal.tick(nowMs);
+      this.membership.tick(nowMs);
+    }
     this.#turn();
     this.#armTick(nowMs);
   }
@@ -377,7 +376,9 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
     this.#proposals.applied(batch, batch.admission === "early", this.options.clock.nowMs());
   }
 
-  onConfiguration(): void {}
+  onConfiguration(configuration: Configuration): void {
+    this.#departure.onConfiguration(configuration);
+  }
 
   onPassed(): void {}
 
@@ -385,7 +386,7 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
     this.raft.step({ kind: "applied", index });
     this.#reads.applied();
     this.#clients.relieve();
-    this.snapshots.maybeStart();
+    this.snapshots.onApplied();
     if (this.#proposals.operations > 0) this.schedule();
   }
 

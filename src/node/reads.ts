@@ -38,6 +38,11 @@ const GROUPS_ASKED_MAX = 1;
 
 const READ_IDS_PER_PROCESS = 2 ** 32;
 
+/** So long after the last local read nobody asks any more how fresh the machine is. */
+const KEEP_FRESH_MS = 60_000;
+/** Of the bound on staleness: then a confirmation is asked for. */
+const FRESHNESS_SHARE = 0.25;
+
 const NO_ANSWER: OperationFailure = {
   effect: "notApplied",
   reason: "no leader confirmed the read in time; try again",
@@ -52,6 +57,10 @@ export class Reads {
   #waiting: ReadGroup[] = [];
   #lastReadId: number;
   #pending = 0;
+  #freshAtMs = -Infinity;
+  /** Until then, freshness is asked for when the last word on it is so old. */
+  #keepFreshUntilMs = -Infinity;
+  #freshnessMs = 0;
 
   /** `incarnation` keeps the ids of this process apart: an answer to the last one's may be on its way. */
   constructor(route: ReadRoute, incarnation: number, limits: ReadLimits, observer: NodeObserver) {
@@ -64,6 +73,17 @@ export class Reads {
   /** Reads that wait for an index or for the machine to reach it. */
   get pending(): number {
     return this.#pending;
+  }
+
+  /** The machine has every write that was acknowledged anywhere before this time. */
+  get freshAtMs(): number {
+    return this.#freshAtMs;
+  }
+
+  /** For a while, `freshAtMs` is to stay clearly less than `stalenessMsMax` behind. */
+  keepFresh(nowMs: number, stalenessMsMax: number): void {
+    this.#keepFreshUntilMs = nowMs + KEEP_FRESH_MS;
+    this.#freshnessMs = stalenessMsMax * FRESHNESS_SHARE;
   }
 
   /** Adds a read; true when a turn should follow, false when what it waits for will bring one. */
@@ -140,6 +160,7 @@ export class Reads {
   }
 
   #serve(group: ReadGroup): void {
+    this.#freshAtMs = Math.max(this.#freshAtMs, group.askedAtMs);
     this.#pending -= group.operations.length;
     for (const operation of group.operations) {
       if (operation.outcome !== undefined) continue;
@@ -167,6 +188,8 @@ export class Reads {
       this.#waiting = this.#waiting.filter((group) => !isLate(group));
       for (const group of late) this.#fail(group);
     }
+    const isOld = nowMs < this.#keepFreshUntilMs && nowMs - this.#freshAtMs > this.#freshnessMs;
+    if (isOld && this.#next === undefined && this.#asked.size === 0) this.#open();
     this.advance(nowMs);
   }
 

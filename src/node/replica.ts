@@ -96,9 +96,9 @@ export class Replica implements ApplySource, ApplyTarget {
     return this.#bytesApplied;
   }
 
-  /** Applies what is committed, for the time of one slice. */
+  /** Applies what is committed, for the time of one slice; nothing over a gap that a snapshot fills. */
   advance(): void {
-    this.#applier.advance();
+    if (this.appliedIndex >= this.#options.raft.logStart.index) this.#applier.advance();
   }
 
   /** Goes on from a snapshot's state, which must be ahead of this one. */

@@ -7,10 +7,10 @@
  * One at a time. A disk without room costs the attempt, not the older snapshots.
  */
 
-import type { Logger } from "../base/mod.ts";
+import { assert, type Logger, type LogIndex } from "../base/mod.ts";
 import type { SnapshotWalk } from "../machine/mod.ts";
 import { type Clock, PlatformError } from "../platform/mod.ts";
-import { encodeConfiguration } from "../raft/mod.ts";
+import { encodeConfiguration, type EntryId } from "../raft/mod.ts";
 import {
   type RaftStorage,
   type SnapshotManifest,
@@ -30,6 +30,10 @@ export interface SnapshotTakerOptions {
   readonly logBytes: number;
   /** Whether somebody reads an older snapshot than the newest: a third would remove it. */
   readonly isOlderInUse: () => boolean;
+  /** Whether a snapshot of a peer waits to become this node's: no other one may come before. */
+  readonly isInstalling: () => boolean;
+  /** The log begins behind `start` now. */
+  readonly onCompacted: (start: EntryId) => void;
   /** A write or sync of a snapshot failed: what the disk holds is not certain. */
   readonly onDiskFailed: (error: unknown) => void;
 }
@@ -81,6 +85,9 @@ export class SnapshotTaker {
     while (this.#taking !== undefined) await this.#taking;
     const { replica, storage } = this.#options;
     if (this.#stopped) return refused("the node is stopping");
+    if (this.#options.isInstalling()) {
+      return refused("the node takes over a snapshot of the leader; try again in a moment");
+    }
     if (replica.configuration.members.length === 0) {
       return refused("this node does not know yet who the members are; try again when it does");
     }
@@ -137,6 +144,7 @@ export class SnapshotTaker {
       counters.snapshotsTaken++;
       logger.info("took a snapshot", { index: last.index, bytes: manifest.bytes, seconds });
       this.#failed = false;
+      await this.#compact();
       return { kind: "done", manifest };
     } catch (error) {
       return this.#abandoned(error);
@@ -184,6 +192,18 @@ export class SnapshotTaker {
     }
     this.#failed = true;
     return refused(text);
+  }
+
+  /** Gives up the log that the older of the kept snapshots covers. */
+  async #compact(): Promise<void> {
+    const { storage, onCompacted } = this.#options;
+    const { manifests } = storage.snapshots;
+    const older: LogIndex | undefined = manifests.at(-2)?.last.index;
+    if (older === undefined || this.#stopped) return;
+    const before = storage.firstIndex;
+    const start = await storage.compact(older);
+    assert(start.index <= older, `Cannot have compacted to ${start.index}: wanted ${older}`);
+    if (storage.firstIndex > before) onCompacted(start);
   }
 }
 

@@ -43,14 +43,14 @@ export function describeNode(node: RaftNode, facts: ViewFacts): NodeView {
     expiredKeys: machine.keyspace.expiredKeys,
     clockMs: machine.clockMs,
     network: network.stats(),
-    configurationIndex: 0,
+    configurationIndex: raft.configurationIndex,
     changingMembers: isJoint(node.configuration),
     featureLevel: node.configuration.featureLevel,
     snapshotIndex: storage.snapshots.newest?.last.index ?? 0,
     snapshotBytes: storage.snapshots.newest?.bytes ?? 0,
     snapshotting: node.snapshots.isTaking,
     quarantined: undefined,
-    recovering: false,
+    recovering: raft.isRecovering || raft.needsSnapshot,
     damagedEntries: 0,
     counters: { ...node.counters },
   };
@@ -59,6 +59,8 @@ export function describeNode(node: RaftNode, facts: ViewFacts): NodeView {
 function whyNotReady(node: RaftNode, facts: ViewFacts): string | undefined {
   if (facts.diskTrouble !== undefined) return facts.diskTrouble;
   if (node.raft.leaderId === undefined) return "no leader is known";
+  if (node.raft.needsSnapshot) return "waiting for a snapshot of the leader: its own is lost";
+  if (node.snapshots.isFetching) return "taking over a snapshot of the leader";
   const behind = node.raft.commitIndex - node.appliedIndex;
   if (behind > APPLY_LAG_MAX) return `applying the log: ${behind} entries to go`;
   return undefined;
@@ -82,8 +84,8 @@ function describeMembers(node: RaftNode): MemberView[] {
       connected: self || options.network.isConnected(member.id),
       matchIndex: peer?.matchIndex,
       lastContactMs: self || peer === undefined ? undefined : nowMs - peer.lastContactMs,
-      featureLevel: undefined,
-      snapshotSending: undefined,
+      featureLevel: node.membership.featureLevelOf(member.id),
+      snapshotSending: node.snapshots.sendingTo(member.id),
     };
   });
 }

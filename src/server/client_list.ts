@@ -52,7 +52,7 @@ function clientFlags(session: Session): string {
   let flags = "";
   if (session.blocked) flags += "b";
   if (session.transaction !== undefined) flags += "x";
-  if (session.readOnly) flags += "r";
+  if (session.lane.readsLocally) flags += "r";
   if (session.noEvict) flags += "e";
   return flags === "" ? "N" : flags;
 }

@@ -86,10 +86,11 @@ export const clusterCommands: readonly SessionCommand[] = [
     flags: ["loading", "stale", "fast"],
     group: "cluster",
     since: "3.0.0",
-    summary: "Accepted for cluster clients; reads here are never stale unless so configured.",
+    summary:
+      "Answers reads of this connection from what this node has, within redis.staleness-ms-max.",
     complexity: "O(1)",
     execute: (session) => {
-      session.readOnly = true;
+      session.lane.readsLocally = true;
       return OK;
     },
   }),
@@ -102,7 +103,7 @@ export const clusterCommands: readonly SessionCommand[] = [
     summary: "Ends READONLY.",
     complexity: "O(1)",
     execute: (session) => {
-      session.readOnly = false;
+      session.lane.readsLocally = false;
       return OK;
     },
   }),

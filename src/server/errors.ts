@@ -1,5 +1,6 @@
 /** Error replies in Redis's words, and those of a cluster that cannot answer. */
 
+import { unreachable } from "../base/mod.ts";
 import { type Request, RespError } from "../resp/mod.ts";
 import type { OperationFailure } from "../node/mod.ts";
 
@@ -72,8 +73,15 @@ function shownText(text: string, bytesMax: number): string {
  * The code tells a client what it may do: cluster clients retry `CLUSTERDOWN`, which is right when
  * the command had no effect; nobody retries `UNCERTAIN` by itself (architecture P4).
  */
-export function failureReply(failure: OperationFailure): RespError {
-  return failure.effect === "notApplied"
-    ? new RespError(`CLUSTERDOWN The command was not applied: ${failure.reason}`)
-    : new RespError(`UNCERTAIN The command may or may not have been applied: ${failure.reason}`);
+export function failureReply({ effect, reason }: OperationFailure): RespError {
+  switch (effect) {
+    case "notApplied":
+      return new RespError(`CLUSTERDOWN The command was not applied: ${reason}`);
+    case "maybeApplied":
+      return new RespError(`UNCERTAIN The command may or may not have been applied: ${reason}`);
+    case "applied":
+      return new RespError(`UNCERTAIN The command was applied, its reply is lost: ${reason}`);
+    default:
+      return unreachable(effect);
+  }
 }

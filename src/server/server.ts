@@ -300,7 +300,8 @@ export class RedisServer {
   }
 
   /** With `follower = "redirect"`: the error that sends a command with keys to the leader. */
-  redirection(command: Command, request: Request): RespError | undefined {
+  redirection(session: Session, command: Command, request: Request): RespError | undefined {
+    if (session.lane.readsLocally && command.route !== "write") return undefined;
     const view = this.recentView();
     if (view.role === "leader") return undefined;
     const key = firstKey(command.declaration, request);

@@ -49,7 +49,6 @@ export class Session implements ConnectionHandler, ReplyTarget {
   authenticated: boolean;
   noEvict = false;
   noTouch = false;
-  readOnly = false;
   transaction: Transaction | undefined = undefined;
   /** A command of EXEC is running: it must not block. */
   insideExec = false;
@@ -57,7 +56,7 @@ export class Session implements ConnectionHandler, ReplyTarget {
 
   readonly replies: ReplyQueue;
   readonly #decoder: RequestDecoder;
-  readonly #lane: Lane;
+  readonly lane: Lane;
   /** A command that must wait: for earlier replies, or for the end of CLIENT PAUSE. */
   #held: Request | undefined = undefined;
   #blocked: { readonly command: Command; readonly startedMs: number } | undefined = undefined;
@@ -79,7 +78,7 @@ export class Session implements ConnectionHandler, ReplyTarget {
     this.authenticated = !server.authentication.required;
     this.#decoder = new RequestDecoder(server.decoderLimits);
     this.#decoder.authenticated = this.authenticated;
-    this.#lane = server.gateway.openLane();
+    this.lane = server.gateway.openLane();
     this.replies = new ReplyQueue(server, connection);
   }
 
@@ -103,7 +102,7 @@ export class Session implements ConnectionHandler, ReplyTarget {
 
   onClosed(_error: PlatformError | undefined): void {
     this.#closed = true;
-    this.#lane.close();
+    this.lane.close();
     this.#held = undefined;
     this.#onUnblocked?.();
     this.server.forget(this);
@@ -201,7 +200,7 @@ export class Session implements ConnectionHandler, ReplyTarget {
     if (!command.accepts(request.length)) return this.#refuse(command, wrongArity(command.name));
     if (!this.authenticated && !command.noAuth) return this.#refuse(command, NO_AUTH);
     if (command.takesKeys && this.server.redirects) {
-      const moved = this.server.redirection(command, request);
+      const moved = this.server.redirection(this, command, request);
       if (moved !== undefined) return this.#refuse(command, moved);
     }
     this.lastCommand = command;
@@ -213,8 +212,8 @@ export class Session implements ConnectionHandler, ReplyTarget {
     }
     this.server.stats.commandsProcessed++;
     if (command.session !== undefined) return this.#runHere(command, request);
-    if (command.route === "write") this.#lane.write(this.db, request, this);
-    else this.#lane.read(this.db, request, this);
+    if (command.route === "write") this.lane.write(this.db, request, this);
+    else this.lane.read(this.db, request, this);
     this.#await(command, request.end - request.start, undefined);
   }
 
@@ -267,7 +266,7 @@ export class Session implements ConnectionHandler, ReplyTarget {
   submit(items: readonly TransactionItem[], writes: boolean, merge: ReplyMerge): void {
     let bytes = 0;
     for (const item of items) bytes += item.request.end - item.request.start;
-    this.#lane.transaction(items, writes, this);
+    this.lane.transaction(items, writes, this);
     this.#await(this.lastCommand!, bytes, merge);
   }
 
@@ -319,7 +318,7 @@ export class Session implements ConnectionHandler, ReplyTarget {
     this.name = "";
     this.replies.reset();
     this.transaction = undefined;
-    this.readOnly = false;
+    this.lane.readsLocally = false;
     this.noEvict = false;
     this.noTouch = false;
     this.authenticated = !this.server.authentication.required;
@@ -391,7 +390,7 @@ export class Session implements ConnectionHandler, ReplyTarget {
     if (this.#destroyed || this.#closed) return;
     this.#destroyed = true;
     this.#closing = true;
-    this.#lane.close();
+    this.lane.close();
     this.connection.destroy();
   }
 

@@ -10,6 +10,23 @@ export async function writeAside(
   name: string,
   bytes: Uint8Array,
 ): Promise<void> {
+  await prepareAside(disk, directory, name, bytes);
+  await renameAside(disk, directory, name);
+}
+
+/** Gives the prepared file its name; needs no room. */
+export async function renameAside(disk: Disk, directory: string, name: string): Promise<void> {
+  await disk.rename(`${directory}/${name}.new`, `${directory}/${name}`);
+  await disk.syncDirectory(directory);
+}
+
+/** The first half: `NAME.new` is there and synced. Throws "full"; then it is not. */
+export async function prepareAside(
+  disk: Disk,
+  directory: string,
+  name: string,
+  bytes: Uint8Array,
+): Promise<void> {
   const temporary = `${directory}/${name}.new`;
   try {
     const file = await disk.open(temporary, "create");
@@ -26,6 +43,4 @@ export async function writeAside(
     if (await disk.stat(temporary) !== undefined) await disk.remove(temporary);
     throw full;
   }
-  await disk.rename(temporary, `${directory}/${name}`);
-  await disk.syncDirectory(directory);
 }

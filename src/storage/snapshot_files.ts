@@ -15,7 +15,7 @@ class TemporaryFile {
   readonly path: string;
   readonly #disk: Disk;
   readonly #file: DiskFile;
-  #open = true;
+  #state: "open" | "sealed" | "abandoned" = "open";
 
   private constructor(disk: Disk, path: string, file: DiskFile) {
     this.#disk = disk;
@@ -35,7 +35,7 @@ class TemporaryFile {
   }
 
   get isOpen(): boolean {
-    return this.#open;
+    return this.#state === "open";
   }
 
   /** Removes the file when it fails; "full" when there was no space. */
@@ -54,28 +54,30 @@ class TemporaryFile {
     return this.#file.read(into, position);
   }
 
-  /** Everything is durable, the name excepted, and the file is closed. */
+  /** Everything is durable, the name excepted, and the file is closed. "full" may be tried again. */
   async seal(): Promise<void> {
+    if (this.#state === "sealed") return;
     this.#check();
     try {
       await this.#file.sync();
     } catch (error) {
-      await this.abandon();
       throw fullError(error) ?? error;
     }
-    this.#open = false;
+    this.#state = "sealed";
     await this.#file.close();
   }
 
+  /** Removes the file, unless it got a name of its own. */
   async abandon(): Promise<void> {
-    if (!this.#open) return;
-    this.#open = false;
-    await this.#file.close();
-    await this.#disk.remove(this.path);
+    const state = this.#state;
+    this.#state = "abandoned";
+    if (state === "open") await this.#file.close();
+    const isThere = state !== "abandoned" && await this.#disk.stat(this.path) !== undefined;
+    if (isThere) await this.#disk.remove(this.path);
   }
 
   #check(): void {
-    if (!this.#open) throw new StorageError("closed", `Cannot use ${this.path}: it was abandoned`);
+    if (!this.isOpen) throw new StorageError("closed", `Cannot use ${this.path}: it was abandoned`);
   }
 }
 
@@ -126,12 +128,11 @@ export class SnapshotWriter {
     }
   }
 
-  /** Durable and counting when it resolves. */
+  /** Durable and counting when it resolves; abandoned when it throws "full". */
   async finish(): Promise<SnapshotManifest> {
     const bytes = this.#checksums.length * SNAPSHOT_CHUNK_BYTES + this.#filled;
     assert(bytes > 0, "Cannot finish a snapshot: nothing was written");
     if (this.#filled > 0) await this.#writeChunk();
-    await this.#file.seal();
     const manifest = {
       last: this.#last,
       configuration: this.#configuration,
@@ -139,7 +140,13 @@ export class SnapshotWriter {
       chunkBytes: SNAPSHOT_CHUNK_BYTES,
       checksums: this.#checksums,
     };
-    await this.#publish(this.#file.path, manifest);
+    try {
+      await this.#file.seal();
+      await this.#publish(this.#file.path, manifest);
+    } catch (error) {
+      if (error instanceof StorageError) await this.#file.abandon();
+      throw error;
+    }
     return manifest;
   }
 

@@ -3,14 +3,14 @@
  *
  * A snapshot is two files, `NAME.rdb` and `NAME.manifest`; it counts from the moment its manifest
  * has its name durably. The order of steps makes a half one impossible to mistake for a whole one:
- * data synced, renamed, directory synced; then the same with the manifest. A snapshot is removed
- * in the opposite order.
+ * data and manifest synced; data renamed, directory synced; then the same with the manifest. A
+ * snapshot is removed in the opposite order.
  */
 
 import { assert, DecodeError } from "../base/mod.ts";
 import { type Disk, PlatformError } from "../platform/mod.ts";
 import type { EntryId } from "../raft/mod.ts";
-import { writeAside } from "./aside.ts";
+import { prepareAside, renameAside } from "./aside.ts";
 import { CorruptionError, StorageError } from "./errors.ts";
 import { checkChunk, SnapshotReceiver, SnapshotWriter } from "./snapshot_files.ts";
 import {
@@ -118,7 +118,7 @@ export class SnapshotStore {
     return this.#receiver;
   }
 
-  /** Makes a complete received snapshot one of this node's. */
+  /** Makes a complete received snapshot one of this node's. After "full" it may be tried again. */
   async install(receiver: SnapshotReceiver): Promise<void> {
     const { manifest } = receiver;
     assert(
@@ -221,15 +221,12 @@ export class SnapshotStore {
       await this.#removeFiles(manifest.last);
       this.#damaged = this.#damaged.filter(({ last }) => last.index !== manifest.last.index);
     }
+    const name = `${snapshotName(manifest.last)}${MANIFEST}`;
+    // First what needs room: behind it a full disk stops nothing.
+    await prepareAside(this.#disk, this.#directory, name, encodeManifest(manifest));
     await this.#disk.rename(temporary, `${path}${DATA}`);
     await this.#disk.syncDirectory(this.#directory);
-    const name = `${snapshotName(manifest.last)}${MANIFEST}`;
-    try {
-      await writeAside(this.#disk, this.#directory, name, encodeManifest(manifest));
-    } catch (error) {
-      if (error instanceof StorageError) await this.#removeFiles(manifest.last);
-      throw error;
-    }
+    await renameAside(this.#disk, this.#directory, name);
     // One of a peer may have overtaken one that this node was still writing.
     this.#manifests.push(manifest);
     this.#manifests.sort((a, b) => a.last.index - b.last.index);

@@ -10,6 +10,7 @@ class BehindHost implements LaneHost {
   readonly reads: ReadOperation[] = [];
   readonly writes: WriteOperation[] = [];
   readonly refusesWrites = undefined;
+  readonly readsLocally = false;
 
   nowMs(): number {
     return 0;
@@ -30,6 +31,10 @@ class BehindHost implements LaneHost {
 
   openBatch(): undefined {
     return undefined;
+  }
+
+  localRead() {
+    return "ask" as const;
   }
 
   joinReadRound(operation: ReadOperation): void {

@@ -330,3 +330,62 @@ Deno.test("random kills and clients on every node: increments are counted exactl
     await cluster.converge();
   }
 });
+
+Deno.test("local reads need no leader while they are fresh enough, and are refused behind that", async () => {
+  const cluster = new VirtualCluster(3);
+  await cluster.startAll();
+  const leader = await cluster.elect();
+  const [reader] = cluster.followers();
+  const write = send(leader.node.openLane(), "SET", "k", "v");
+  await cluster.clock.runUntil(answered([write]), 1000);
+  const lane = reader.node.openLane();
+  lane.readsLocally = true;
+  const read = async () => {
+    const answer = send(lane, "GET", "k");
+    await cluster.clock.runUntil(answered([answer]), 6000);
+    return answer.failure?.reason ?? answer.text;
+  };
+  // The first one asks the leader how fresh this node is; those behind it do not.
+  assertEquals(await read(), "v");
+  const confirmations = reader.network.stats().sentByKind.readIndex;
+  for (let i = 0; i < 100; i++) assertEquals(await read(), "v");
+  assertEquals(reader.network.stats().sentByKind.readIndex, confirmations);
+  assertEquals(reader.node.counters.localReads, 100);
+  // A read sees the writes before it on its connection, local or not.
+  const both = [send(lane, "SET", "k", "w"), send(lane, "GET", "k")];
+  await cluster.clock.runUntil(answered(both), 1000);
+  assertEquals(texts(both), ["OK", "w"]);
+  for (const id of cluster.ids) if (id !== reader.node.options.id) cluster.kill(id);
+  assertEquals(await read(), "w");
+  await cluster.clock.run(1500);
+  assert((await read())?.includes("redis.staleness-ms-max"), await read());
+});
+
+Deno.test("what a local read gives has every write that was acknowledged before the bound", async () => {
+  for (let seed = 1; seed <= 10; seed++) {
+    const cluster = new VirtualCluster(3, seed);
+    const prng = new Prng(seed);
+    await cluster.startAll();
+    const leader = await cluster.elect();
+    const [reader] = cluster.followers();
+    const lane = reader.node.openLane();
+    lane.readsLocally = true;
+    const acknowledged: { atMs: number; value: number }[] = [];
+    let value = 0;
+    for (let step = 0; step < 100; step++) {
+      const write = send(leader.node.openLane(), "SET", "k", String(++value));
+      if (prng.chance(0.1)) {
+        const silent = prng.chance(0.5);
+        cluster.hub.silence(leader.node.options.id, reader.node.options.id, silent);
+      }
+      await cluster.clock.run(prng.between(5, 100));
+      if (write.text === "OK") acknowledged.push({ atMs: cluster.clock.nowMs(), value });
+      const startMs = cluster.clock.nowMs();
+      const read = send(lane, "GET", "k");
+      await cluster.clock.run(3);
+      if (read.text === undefined || read.text.startsWith("!")) continue;
+      const atLeast = acknowledged.findLast(({ atMs }) => atMs < startMs - 1000)?.value ?? 0;
+      assert(Number(read.text) >= atLeast, `seed ${seed}: ${read.text}, want ${atLeast}`);
+    }
+  }
+});

@@ -4,16 +4,16 @@ import { assertEquals } from "../support/assert.ts";
 
 Deno.test("one peer's word does not end a node of three, two peers' words do", () => {
   const watch = new ReplacementWatch(() => 3);
-  assertEquals(watch.isReplaced(NodeId(2), "duplicateNode"), false);
-  assertEquals(watch.isReplaced(NodeId(2), "olderIncarnation"), false);
-  assertEquals(watch.isReplaced(NodeId(3), "wrongSecret"), false);
-  assertEquals(watch.isReplaced(NodeId(3), "olderIncarnation"), true);
+  assertEquals(watch.isCertain(NodeId(2), "duplicateNode"), false);
+  assertEquals(watch.isCertain(NodeId(2), "olderIncarnation"), false);
+  assertEquals(watch.isCertain(NodeId(3), "wrongSecret"), false);
+  assertEquals(watch.isCertain(NodeId(3), "olderIncarnation"), true);
 });
 
 Deno.test("a peer that links up takes its word back; in a cluster of two it is enough", () => {
   const watch = new ReplacementWatch(() => 3);
-  watch.isReplaced(NodeId(2), "duplicateNode");
+  watch.isCertain(NodeId(2), "duplicateNode");
   watch.accepted(NodeId(2));
-  assertEquals(watch.isReplaced(NodeId(3), "duplicateNode"), false);
-  assertEquals(new ReplacementWatch(() => 2).isReplaced(NodeId(2), "duplicateNode"), true);
+  assertEquals(watch.isCertain(NodeId(3), "duplicateNode"), false);
+  assertEquals(new ReplacementWatch(() => 2).isCertain(NodeId(2), "duplicateNode"), true);
 });

@@ -7,10 +7,11 @@ import {
   type Lane,
   type OperationFailure,
   RaftNode,
+  type RaftNodeOptions,
   type ReplyTarget,
   silentObserver,
 } from "../../src/node/mod.ts";
-import { firstConfiguration } from "../../src/raft/mod.ts";
+import { EMPTY_CONFIGURATION, firstConfiguration, votersOf } from "../../src/raft/mod.ts";
 import { DataDirectory, RaftStorage } from "../../src/storage/mod.ts";
 import { RespError, SimpleString } from "../../src/resp/mod.ts";
 import { MemoryDisk } from "../support/memory_disk.ts";
@@ -56,20 +57,27 @@ export interface ClusterTiming {
 
 export const LAN: ClusterTiming = { electionTimeoutMs: { min: 300, max: 600 }, heartbeatMs: 50 };
 
+function addressesOf(id: NodeId) {
+  return { raftAddress: `127.0.0.1:${7000 + id}`, redisAddress: `127.0.0.1:${6000 + id}` };
+}
+
 export class VirtualCluster {
   readonly clock = new VirtualClock();
   readonly hub = new MemoryRaftHub(this.clock);
-  readonly ids: readonly NodeId[];
+  /** Every node that was ever made. */
+  readonly ids: NodeId[];
   readonly disks = new Map<NodeId, MemoryDisk>();
   readonly live = new Map<NodeId, LiveNode>();
   readonly fatal = new Map<NodeId, FatalReason>();
   readonly #seed: number;
-  readonly #timing: ClusterTiming;
+  readonly #size: number;
+  readonly #changes: Partial<RaftNodeOptions>;
 
-  constructor(size: number, seed = 1, timing = LAN) {
+  constructor(size: number, seed = 1, changes: Partial<RaftNodeOptions> = {}) {
     this.ids = Array.from({ length: size }, (_, i) => NodeId(i + 1));
     this.#seed = seed;
-    this.#timing = timing;
+    this.#size = size;
+    this.#changes = changes;
     for (const id of this.ids) this.disks.set(id, new MemoryDisk());
   }
 
@@ -90,12 +98,17 @@ export class VirtualCluster {
     const storage = await RaftStorage.open({
       disk,
       directory,
-      options: { fsync: "always", fsyncIntervalMs: 1000, segmentBytes: 1 << 16 },
+      options: {
+        fsync: "always",
+        fsyncIntervalMs: 1000,
+        segmentBytes: 1 << 14,
+        preallocateBytes: 1 << 10,
+      },
       clock: this.clock,
       logger: silentLogger,
       onFatal: (error) => holder.node?.diskFailed(error),
     });
-    const network = new MemoryRaftNetwork(this.hub, id, this.ids);
+    const network = new MemoryRaftNetwork(this.hub, id, []);
     holder.node = await this.#makeNode(id, directory.identity.incarnation, storage, network);
     const live = { node: holder.node, network, storage };
     this.live.set(id, live);
@@ -113,13 +126,11 @@ export class VirtualCluster {
       clusterId: CLUSTER,
       id,
       incarnation,
-      bootstrap: firstConfiguration(this.ids.map((member) => ({
-        id: member,
-        raftAddress: `127.0.0.1:${7000 + member}`,
-        redisAddress: `127.0.0.1:${6000 + member}`,
-      }))),
+      bootstrap: this.#bootstrapOf(id),
+      reading: { reads: "linearizable", stalenessMsMax: 1000 },
       snapshotLogBytes: Infinity,
-      ...this.#timing,
+      snapshotRateBytes: Infinity,
+      ...LAN,
       raftLimits: {
         appendBytesMax: 1 << 16,
         inflightMessagesMax: 16,
@@ -142,8 +153,69 @@ export class VirtualCluster {
       logger: silentLogger,
       observer: silentObserver,
       seed: this.#seed * 100 + id,
-      onFatal: (reason) => this.fatal.set(id, reason),
+      onFatal: (reason) => {
+        if (this.live.get(id)?.storage !== storage) return;
+        this.fatal.set(id, reason);
+        // Its process ends, and nobody starts it again.
+        if (reason.kind === "removed") this.clock.setImmediate(() => this.kill(id));
+      },
+      ...this.#changes,
     });
+  }
+
+  /** A node that is not one of the first knows nobody. */
+  #bootstrapOf(id: NodeId) {
+    if (id > this.#size) return EMPTY_CONFIGURATION;
+    return firstConfiguration(
+      this.ids.slice(0, this.#size).map((member) => ({
+        id: member,
+        ...addressesOf(member),
+      })),
+    );
+  }
+
+  /** Asks `by` to become a member, as `logboat serve --join` does, and starts the new node. */
+  async join(
+    by: LiveNode,
+    as: "voter" | "learner" = "voter",
+    replaces?: NodeId,
+  ): Promise<NodeId> {
+    const expected = NodeId(this.ids.length + 1);
+    const asked = by.node.operations.join({
+      ...addressesOf(expected),
+      as,
+      featureLevel: 1,
+      ...(replaces === undefined ? {} : { replaces }),
+    });
+    const answer = await this.finish(asked);
+    if (answer.kind !== "joined") throw new Error(`${answer.kind}: ${answer.text}`);
+    this.ids.push(answer.nodeId);
+    this.disks.set(answer.nodeId, new MemoryDisk());
+    await this.start(answer.nodeId);
+    return answer.nodeId;
+  }
+
+  /** Runs the clock until `promise` has settled. */
+  async finish<T>(promise: Promise<T>, limitMs = 20_000): Promise<T> {
+    let settled = false;
+    const done = () => settled = true;
+    promise.then(done, done);
+    await this.clock.runUntil(() => settled, limitMs);
+    return await promise;
+  }
+
+  /** Runs until all that live agree that these vote, and nobody else. */
+  async voters(...ids: number[]): Promise<void> {
+    const expected = ids.join(",");
+    await this.clock.runUntil(
+      () =>
+        [...this.live.values()].every(({ node: { raft } }) =>
+          raft.committedConfiguration === raft.configuration &&
+          raft.configuration.outgoing.length === 0 &&
+          votersOf(raft.configuration).join(",") === expected
+        ),
+      20_000,
+    );
   }
 
   /** As SIGKILL: memory is lost, what was written stays, the links close. */
@@ -188,14 +260,16 @@ export class VirtualCluster {
   }
 
   /** Runs until all live members have applied the same entries; then they must be equal. */
-  async converge(): Promise<string> {
+  async converge(limitMs = 20_000): Promise<string> {
     const nodes = [...this.live.values()].map(({ node }) => node);
     await this.clock.runUntil(() => {
       const applied = nodes.map((node) => node.appliedIndex);
       return applied.every((index) => index === applied[0] && index >= LogIndex(1)) &&
         nodes.every((node) => node.raft.lastEntry.index === applied[0]);
-    }, 20_000);
-    const digests = new Set(nodes.map((node) => node.machine.keyspace.digest()));
+    }, limitMs);
+    const digests = new Set(
+      nodes.map(({ machine }) => `${machine.keyspace.digest()} ${machine.stateHash}`),
+    );
     if (digests.size !== 1) throw new Error(`members differ: ${[...digests].join(", ")}`);
     return [...digests][0];
   }

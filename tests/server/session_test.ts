@@ -169,8 +169,10 @@ Deno.test("with redirects, a follower names the leader for commands with keys", 
     assertEquals(await client.call("GET", "{foo}x"), "-MOVED 12182 10.0.0.2:6379\r\n");
     assertEquals(await client.call("READONLY"), "+OK\r\n");
     assertEquals(await client.call("PING"), "+PONG\r\n");
+    assertEquals(await client.call("GET", "{foo}x"), "$-1\r\n");
     await client.send(command("MULTI") + command("SET", "foo", "v") + command("EXEC"));
     assertMatch((await client.replies(3))[2], /^-EXECABORT/);
+    assertEquals(await client.call("READWRITE"), "+OK\r\n");
     gateway.viewChanges = { role: "follower", leaderId: undefined };
     await waitUntil("the old picture to age", () => gateway.view().leaderId === undefined);
     await new Promise((resolve) => setTimeout(resolve, 20));

@@ -193,13 +193,14 @@ export class Client {
       onFailure: ({ effect }: OperationFailure) => {
         if (this.#gone && answered) return;
         once();
-        end(undefined, this.onOutcome(effect));
+        // What ran, without its reply, is to the history as what may have run.
+        end(undefined, this.onOutcome(effect === "applied" ? "maybeApplied" : effect));
       },
     });
   }
 
   /** What a node's error says about the operation. */
-  onOutcome(effect: OperationFailure["effect"]): OperationFailure["effect"] {
+  onOutcome(effect: "notApplied" | "maybeApplied"): "notApplied" | "maybeApplied" {
     return effect;
   }
 

@@ -220,7 +220,9 @@ export class World {
         raftAddress: `127.0.0.1:${7000 + member}`,
         redisAddress: `127.0.0.1:${6000 + member}`,
       }))),
+      reading: { reads: "linearizable", stalenessMsMax: 1000 },
       snapshotLogBytes: Infinity,
+      snapshotRateBytes: Infinity,
       ...timing,
       raftLimits: {
         appendBytesMax: plan.appendBytesMax,

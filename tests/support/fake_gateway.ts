@@ -162,6 +162,7 @@ export class FakeGateway implements Gateway {
 
 class FakeLane implements Lane {
   readonly #gateway: FakeGateway;
+  readsLocally = false;
   pending = 0;
   closed = false;
 

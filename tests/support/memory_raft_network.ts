@@ -20,6 +20,7 @@ import type { PeerMessage } from "../../src/raft/mod.ts";
 export class MemoryRaftHub {
   readonly clock: Clock;
   readonly #nodes = new Map<NodeId, MemoryRaftNetwork>();
+  readonly #silent = new Set<string>();
 
   constructor(clock: Clock) {
     this.clock = clock;
@@ -55,6 +56,18 @@ export class MemoryRaftHub {
     one.peerGone(id);
     other?.peerGone(one.id);
     if (other !== undefined) this.connect(one, other);
+  }
+
+  /** While `silent`, nothing from `from` reaches `to`, and nobody is told. */
+  silence(from: NodeId, to: NodeId, silent: boolean): void {
+    if (silent) this.#silent.add(`${from} ${to}`);
+    else this.#silent.delete(`${from} ${to}`);
+  }
+
+  /** Hands a message to whoever has its receiver's id now. */
+  carry(message: PeerMessage): void {
+    if (this.#silent.has(`${message.from} ${message.to}`)) return;
+    this.find(message.to)?.deliver(message);
   }
 
   leave(network: MemoryRaftNetwork): void {
@@ -178,7 +191,7 @@ export class MemoryRaftNetwork implements RaftNetwork {
     this.#queue = [];
     if (messages.length === 0) return;
     this.#hub.clock.setImmediate(() => {
-      for (const message of messages) this.#hub.find(message.to)?.deliver(message);
+      for (const message of messages) this.#hub.carry(message);
     });
   }
 

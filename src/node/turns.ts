@@ -1,0 +1,40 @@
+/** When the node's next turn comes. Asking twice for the same moment is asking once. */
+
+import type { Clock } from "../platform/mod.ts";
+
+export class Turns {
+  readonly #clock: Clock;
+  readonly #turn: () => void;
+  #scheduled = false;
+  #soon = false;
+
+  constructor(clock: Clock, turn: () => void) {
+    this.#clock = clock;
+    this.#turn = turn;
+  }
+
+  /** A turn is due as soon as what is running now has ended. */
+  get isSoon(): boolean {
+    return this.#soon;
+  }
+
+  /** A turn after the input of this one: what clients send at the same time goes together. */
+  schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    this.#clock.setImmediate(() => {
+      this.#scheduled = false;
+      this.#turn();
+    });
+  }
+
+  /** What peers and the disk say is acted on before anything else is read. */
+  soon(): void {
+    if (this.#soon) return;
+    this.#soon = true;
+    queueMicrotask(() => {
+      this.#soon = false;
+      this.#turn();
+    });
+  }
+}

@@ -79,7 +79,7 @@ const ROUND_TRIP_MS = 200;
 const LOSS_PROBABILITY = 0.01;
 
 async function longLinks(context: ScenarioContext): Promise<void> {
-  await withArena(context, { proxied: true, timing: "edge" }, async (arena) => {
+  await withArena(context, { proxied: true, timing: "edge", successesMin: 300 }, async (arena) => {
     arena.proxies.setAll({
       delayMs: ROUND_TRIP_MS / 2,
       lossProbability: LOSS_PROBABILITY,

@@ -99,7 +99,7 @@ async function fullSingle(context: ScenarioContext): Promise<void> {
       "no client of the load was refused",
     );
     await makeRoom(node);
-    await arena.progress(200);
+    await arena.progress(300);
   });
 }
 

@@ -96,6 +96,7 @@ async function strangersAtPeerPort(context: ScenarioContext): Promise<void> {
       const some = streams.slice(at, at + 20);
       await Promise.all(some.map((bytes) => exchange(where, bytes, HANG_UP_MS)));
     }
+    await arena.progress(300);
     arena.fired("strangers", streams.length);
     arena.fired("counted as refused or damaged", await strangeSum(leader) - strangeBefore);
     const grownBytes = await residentBytes(leader) - before;
@@ -146,6 +147,7 @@ async function strangersAtAdminPort(context: ScenarioContext): Promise<void> {
     await arena.progress(100);
     assertEquals((await leader.readiness()).status, 200);
     await Promise.all([...waiting, ...random]);
+    await arena.progress(200);
     arena.fired("strange requests", ADMIN_REQUESTS.length + waiting.length + random.length);
     const status = await leader.status();
     assertEquals({ role: status.role, term: status.term }, { role: "leader", term });

@@ -1,4 +1,4 @@
-/** E33 and E35: memory and descriptors that run out. */
+/** E33 to E35: memory and descriptors that run out. */
 
 import { assert, assertEquals } from "../support/assert.ts";
 import type { TestNode } from "../support/cluster.ts";
@@ -9,6 +9,8 @@ import { MemoryGroup } from "./memory_group.ts";
 import { residentBytes } from "./node_state.ts";
 import type { Scenario, ScenarioContext } from "./scenario.ts";
 
+/** V8's trap when it can allocate no more: no hook of the process runs. */
+const HEAP_EXIT_CODE = 133;
 /** What a node may grow by, in its group, until the kernel ends it. */
 const GROWTH_BYTES = 48_000_000;
 
@@ -49,6 +51,30 @@ async function fillUntilEnd(
     }
   });
   await within(`the end of node ${victim.id}`, 10_000, process.exited);
+}
+
+const HEAP_MEGABYTES = 32;
+const ANSWERS = 1_000_000;
+
+/** One command whose answer does not fit into the heap, on one node of a cluster. */
+async function heapExhausted(context: ScenarioContext): Promise<void> {
+  let victimId: number | undefined = 2;
+  const env = (node: TestNode): Record<string, string> =>
+    node.id === victimId ? { DENO_V8_FLAGS: `--max-old-space-size=${HEAP_MEGABYTES}` } : {};
+  await withArena(context, { env }, async (arena) => {
+    const victim = arena.cluster.node(2);
+    victimId = undefined;
+    arena.expectEnd(victim);
+    const client = await victim.connect();
+    const end = client.nextReply().then(() => "answered", () => "lost");
+    client.send(`*${ANSWERS + 1}\r\n$4\r\nMGET\r\n` + "$1\r\na\r\n".repeat(ANSWERS));
+    const { code } = await within("the end of the node", 30_000, victim.process!.exited);
+    assertEquals({ code, end: await end }, { code: HEAP_EXIT_CODE, end: "lost" });
+    arena.fired("heap exhausted", 1);
+    await arena.progress(200, arena.others(victim));
+    await victim.start();
+    await arena.progress(100);
+  });
 }
 
 const OPEN_FILES_MAX = 80;
@@ -95,6 +121,11 @@ export const limits: readonly Scenario[] = [
     name: "E33",
     title: "a node that the kernel ends for its memory comes back with everything",
     run: killedForMemory,
+  },
+  {
+    name: "E34",
+    title: "a node whose heap is exhausted ends, and comes back with everything",
+    run: heapExhausted,
   },
   {
     name: "E35",

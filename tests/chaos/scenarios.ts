@@ -1,6 +1,6 @@
 /**
  * The table of all chaos scenarios. Not here yet: E5 (failpoints), E8 and E46 (snapshots between
- * members), E24 to E28 (repair), E42 and E43 (membership), E34 (a heap that is exhausted).
+ * members), E24 to E28 (repair), E42 and E43 (membership).
  */
 
 import { badLinks } from "./bad_links.ts";

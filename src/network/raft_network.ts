@@ -76,7 +76,10 @@ export interface RaftNetwork {
   removePeer(id: NodeId): void;
   /** The nodes that are refused as removed: these, and no others. Links to them are closed. */
   setRemoved(ids: readonly NodeId[]): void;
-  /** The feature level that the cluster uses: nodes that do not support it are refused. */
+  /**
+   * The feature level that the cluster uses: nodes that do not support it are refused from now on,
+   * those that want to join too. Links that are up stay.
+   */
   setFeatureLevel(level: number): void;
   /**
    * Queues `message` for `message.to`. False when the link is down or the queue is full: the message

@@ -14,19 +14,13 @@ import type { RequestVoteArg, RequestVoteReply, TimeoutNow } from "./message.ts"
 import { send, sendAfterPersist } from "./outbox.ts";
 import { forgetLeader } from "./read_index.ts";
 import type { StepResult } from "./ready.ts";
-import {
-  becomeCandidate,
-  becomeFollower,
-  becomeLeader,
-  becomePreCandidate,
-  isVoter,
-} from "./roles.ts";
+import { becomeCandidate, becomeFollower, becomeLeader, becomePreCandidate } from "./roles.ts";
 import type { CampaignRole, RaftState } from "./state.ts";
 import { DONE, ignored } from "./step_result.ts";
 
 /** Whether this node could be of use as a leader, and may become one. */
 export function canCampaign(state: RaftState): boolean {
-  return isVoter(state) && state.recoveringFrom === undefined && !state.damaged &&
+  return state.members.mayLead && state.recoveringFrom === undefined && !state.damaged &&
     !state.log.needsSnapshot && state.nowMs >= state.timer.blockedUntilMs;
 }
 

@@ -7,7 +7,7 @@
  */
 
 import { assert, type LogIndex, type NodeId } from "../base/mod.ts";
-import { type Configuration, votersOf } from "./configuration.ts";
+import { type Configuration, hasVote, votersOf } from "./configuration.ts";
 
 /** Bits of a mask of votes. */
 export const INCOMING = 1;
@@ -29,6 +29,7 @@ export class Members {
   #incomingQuorum = 1;
   #outgoingQuorum = 0;
   #ownVotes = 0;
+  #mayLead = false;
   #removed: ReadonlySet<NodeId> = new Set();
 
   /** The first of `placed` is committed. */
@@ -72,6 +73,13 @@ export class Members {
   /** The mask of this node's own votes. */
   get ownVotes(): number {
     return this.#ownVotes;
+  }
+  /**
+   * Whether this node may be needed as a leader: it votes, or it did and what says that it does so
+   * no more is not committed. Until then it may be the only one whose log is complete (§4.2.2).
+   */
+  get mayLead(): boolean {
+    return this.#mayLead;
   }
   /** This node decides without asking anybody. */
   get isQuorumAlone(): boolean {
@@ -132,12 +140,14 @@ export class Members {
     return true;
   }
 
-  /** Everything up to `index` is committed. */
-  commitTo(index: LogIndex): void {
+  /** Everything up to `index` is committed. False: no news. */
+  commitTo(index: LogIndex): boolean {
     const placed = this.#placed;
-    if (placed.length === 1 || placed[1].index > index) return;
+    if (placed.length === 1 || placed[1].index > index) return false;
     while (placed.length > 1 && placed[1].index <= index) placed.shift();
+    this.#update();
     this.#updateRemoved();
+    return true;
   }
 
   /** A snapshot says what is committed up to `index`; what is placed behind it stays. */
@@ -160,6 +170,7 @@ export class Members {
       ? 0
       : Math.floor(this.#outgoing.length / 2) + 1;
     this.#ownVotes = this.votesOf(this.#id);
+    this.#mayLead = this.#placed.some((one) => hasVote(one.configuration, this.#id));
   }
 
   #updateRemoved(): void {

@@ -25,7 +25,7 @@ import type {
   StepResult,
 } from "./ready.ts";
 import { flushLeader } from "./replication.ts";
-import { isVoter } from "./roles.ts";
+import { fitRole } from "./roles.ts";
 import { newState, type RaftState } from "./state.ts";
 import { stepEvent } from "./step.ts";
 
@@ -50,7 +50,8 @@ export class Raft {
   /** Takes one event. Throws `AssertionError` on a bug, this program's or a peer's. */
   step(event: RaftEvent): StepResult {
     const result = stepEvent(this.#state, event);
-    this.#state.members.commitTo(this.#state.log.commitIndex);
+    const { members, log } = this.#state;
+    if (members.commitTo(log.commitIndex)) fitRole(this.#state);
     this.#assertInvariants();
     return result;
   }
@@ -133,7 +134,7 @@ export class Raft {
   }
   /** Whether this node votes, in the configuration that is in effect. */
   get isVoter(): boolean {
-    return isVoter(this.#state);
+    return this.#state.members.ownVotes !== 0;
   }
   /** The members in effect: the newest configuration in the log, committed or not. */
   get configuration(): Configuration {
@@ -222,7 +223,7 @@ export class Raft {
     assert(log.start.index <= log.commitIndex, "Cannot go on: more is compacted than committed");
     assert(members.index <= log.last.index, "Cannot go on: the members are ahead of the log");
     if (role.kind === "follower" || role.kind === "learner") {
-      const kind = members.ownVotes === 0 ? "learner" : "follower";
+      const kind = members.mayLead ? "follower" : "learner";
       assert(role.kind === kind, "Cannot go on: the role does not fit the members");
     }
     if (role.kind === "candidate" || role.kind === "leader") {

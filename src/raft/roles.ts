@@ -29,7 +29,7 @@ export function becomeFollower(
 ): FollowerRole {
   const from = state.role.kind;
   const role: FollowerRole = {
-    kind: isVoter(state) ? "follower" : "learner",
+    kind: kindOf(state),
     leaderId,
     matchedIndex: 0 as LogIndex,
     leaderCommitIndex: 0 as LogIndex,
@@ -76,23 +76,27 @@ export function becomeLeader(state: RaftState): void {
   state.flushDue = true;
 }
 
-/** Whether this node votes in the configuration that is in effect. */
-export function isVoter(state: RaftState): boolean {
-  return state.members.ownVotes !== 0;
-}
-
 /** Another configuration is in effect. */
 export function membersChanged(state: RaftState): void {
-  const { role, timer } = state;
+  const { role } = state;
   if (role.kind === "leader") {
     role.peers = peersOf(state, role.peers, state.log.last.index);
-  } else if (role.kind === "follower" || role.kind === "learner") {
-    const kind = isVoter(state) ? "follower" : "learner";
-    if (kind === role.kind) return;
-    role.kind = kind;
-    timer.quickAttemptsLeft = 0;
-    if (kind === "follower") armElectionTimer(state);
-  }
+  } else fitRole(state);
+}
+
+/** What this node may do has changed, or what is committed of it. */
+export function fitRole(state: RaftState): void {
+  const { role, timer } = state;
+  if (role.kind !== "follower" && role.kind !== "learner") return;
+  const kind = kindOf(state);
+  if (kind === role.kind) return;
+  role.kind = kind;
+  timer.quickAttemptsLeft = 0;
+  if (kind === "follower") armElectionTimer(state);
+}
+
+function kindOf({ members }: RaftState): FollowerRole["kind"] {
+  return members.mayLead ? "follower" : "learner";
 }
 
 /** What a leader keeps of each other member, and of those that leave with this configuration. */

@@ -19,7 +19,7 @@ export interface PendingRead {
   sentMs: number;
 }
 
-/** Follows a leader or waits for one. A learner is a follower without a vote: it never campaigns. */
+/** Follows a leader or waits for one. A learner is a follower that no election needs: it never campaigns. */
 export interface FollowerRole {
   kind: "follower" | "learner";
   leaderId: NodeId | undefined;
@@ -168,7 +168,7 @@ export function newState(options: RaftOptions): RaftState {
     term: options.hardState.term,
     votedFor: options.hardState.votedFor,
     role: {
-      kind: members.ownVotes === 0 ? "learner" : "follower",
+      kind: members.mayLead ? "follower" : "learner",
       leaderId: undefined,
       matchedIndex: 0 as LogIndex,
       leaderCommitIndex: 0 as LogIndex,

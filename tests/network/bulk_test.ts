@@ -123,6 +123,29 @@ Deno.test("a bulk link that is stuck is dropped, is no death, and comes back whe
     assertEquals([one.closed, two.closed, one.ups, two.ups], [[], [], [2], [1]]);
   }));
 
+Deno.test("the end of a bulk link, whoever closes it and how, is no death", async () => {
+  await withPair(undefined, async (world, one, two) => {
+    one.network.send(chunkOf(ONE, TWO, 0, 1000));
+    await world.until("a bulk link", () => chunks(two) === 1);
+    world.accepted.get(hostOf(2))!.at(-1)!.destroy();
+    await world.clock.run(100);
+    assert(one.network.send(chunkOf(ONE, TWO, 1, 1000)), "a chunk on a new link");
+    await world.until("it arrived", () => chunks(two) === 2);
+    assertEquals([one.closed, two.closed, one.ups, two.ups], [[], [], [2], [1]]);
+  });
+  const world = new VirtualTcpWorld();
+  const one = await world.start({ id: 1 });
+  const [messages, bulk] = [await Stranger.dial(world), await Stranger.dial(world)];
+  await handshake(world, messages, helloFor());
+  await handshake(world, bulk, helloFor({ purpose: "bulk" }));
+  bulk.hangUp();
+  await world.clock.run(100);
+  assertEquals([bulk.closed, messages.closed, one.closed], [true, false, []]);
+  messages.hangUp();
+  await world.until("the end of the process is reported", () => one.closed.length === 1);
+  await world.close();
+});
+
 Deno.test("after a failed dial what is large is dropped for a moment, not forever", () =>
   withPair(undefined, async (world, one, two) => {
     world.net.onPiece = (bytes, from, to) => {

@@ -29,7 +29,7 @@ import {
   assertStringIncludes,
 } from "../support/assert.ts";
 import { sampleMessages } from "./samples.ts";
-import { handshake, helloFor, refusalOf, Stranger } from "./stranger.ts";
+import { handshake, helloFor, proofOf, refusalOf, Stranger } from "./stranger.ts";
 import {
   hostOf,
   meshed,
@@ -313,6 +313,26 @@ Deno.test("E40: whoever has not proven the secret cannot ask to join", async () 
     assertEquals(refusalOf(stranger.frames[1]).code, "wrongSecret");
     return stranger;
   });
+});
+
+Deno.test("E40: a recorded join does not work a second time, nor for another purpose", async () => {
+  const first = helloFor(JOIN_HELLO);
+  for (const hello of [first, helloFor({ purpose: "messages" })]) {
+    await harmless("a replay", async (world) => {
+      const recorded = await Stranger.dial(world);
+      assertEquals((await handshake(world, recorded, first)).type, FRAME_WELCOME);
+      recorded.hangUp();
+      const stranger = await Stranger.dial(world);
+      stranger.send(PREAMBLE);
+      stranger.sendFrame(FRAME_HELLO, hello);
+      await world.until("a challenge", () => stranger.frames.length === 1);
+      stranger.sendFrame(FRAME_PROOF, proofOf(first, recorded.frames[0].fields));
+      stranger.sendFrame(FRAME_JOIN, encodeJoinRequest(REQUEST));
+      await world.until("an answer", () => stranger.frames.length === 2);
+      assertEquals(refusalOf(stranger.frames[1]).code, "wrongSecret");
+      return stranger;
+    });
+  }
 });
 
 Deno.test("E40: a hello without a node id is for joins alone", async () => {

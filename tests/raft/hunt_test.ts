@@ -5,12 +5,16 @@
  */
 
 import { LogIndex, type NodeId, Prng } from "../../src/base/mod.ts";
-import type { RaftLimits } from "../../src/raft/mod.ts";
+import { hasVote, isJoint, type MemberChange, type RaftLimits } from "../../src/raft/mod.ts";
 import { Cluster, LAB_LIMITS } from "./lab/cluster.ts";
+import { describeNode, describeProgress } from "./lab/describe.ts";
+import { addressesOf } from "./lab/members.ts";
 import { type LinkOptions, reliableLinks } from "./lab/network.ts";
+import type { LabNode } from "./lab/node.ts";
 import { assert, assertEquals, assertGreater } from "../support/assert.ts";
 
 const SEEDS = 300;
+const NODES_MAX = 8;
 const FAULTY_MS = 10_000;
 const HEALED_MS = 20_000;
 
@@ -23,6 +27,8 @@ interface Faults {
   readonly falseAlarms: boolean;
   readonly transfers: boolean;
   readonly stepDowns: boolean;
+  readonly changes: boolean;
+  readonly snapshots: boolean;
 }
 
 function drawFaults(prng: Prng): Faults {
@@ -34,6 +40,8 @@ function drawFaults(prng: Prng): Faults {
     falseAlarms: prng.chance(0.4),
     transfers: prng.chance(0.4),
     stepDowns: prng.chance(0.2),
+    changes: prng.chance(0.5),
+    snapshots: prng.chance(0.5),
   };
 }
 
@@ -68,6 +76,7 @@ export class Hunt {
   readonly faults: Faults;
   proposals = 0;
   reads = 0;
+  changes = 0;
   /** What was committed anywhere when the read was asked. */
   readonly #asked = new Map<number, { node: NodeId; atLeast: number }>();
 
@@ -75,7 +84,7 @@ export class Hunt {
     this.prng = new Prng(seed * 7919);
     this.faults = drawFaults(this.prng);
     this.cluster = new Cluster({
-      size: this.prng.pick([3, 3, 5]),
+      size: this.prng.pick([1, 2, 3, 3, 3, 5, 5]),
       seed,
       links: drawLinks(this.prng),
       limits: drawLimits(this.prng),
@@ -83,6 +92,14 @@ export class Hunt {
       closeNotices: this.prng.chance(0.5),
       tickLateMs: this.prng.pick([0, 5, 40]),
     });
+    for (const node of this.cluster.nodes) this.#equip(node);
+  }
+
+  /** How often this node takes snapshots, and what it keeps behind them. */
+  #equip(node: LabNode): void {
+    if (!this.faults.snapshots) return;
+    node.snapshotEntries = this.prng.pick([1, 5, 20]);
+    node.trailingEntries = this.prng.pick([0, 0, 3, 30]);
   }
 
   play(): void {
@@ -98,6 +115,7 @@ export class Hunt {
     const { prng, cluster } = this;
     for (let count = prng.between(0, 3); count > 0; count--) this.#propose();
     if (prng.chance(0.3)) this.#read();
+    if (this.faults.changes && prng.chance(0.1)) this.#change();
     if (prng.chance(0.9)) return;
     const { faults } = this;
     const node = prng.pick(cluster.nodes);
@@ -118,6 +136,30 @@ export class Hunt {
     }
   }
 
+  /** Whatever an operator might ask for, sensible or not; mostly of the leader. */
+  #change(): void {
+    const { prng, cluster } = this;
+    const leader = cluster.leader;
+    const node = prng.chance(0.9) && leader !== undefined ? leader : prng.pick(cluster.nodes);
+    const id = prng.pick(cluster.nodes).id;
+    const kind = prng.pick(["add", "add", "remove", "remove", "promote", "demote"] as const);
+    if (kind !== "add") {
+      this.#ask(node, { kind, id });
+      return;
+    }
+    if (cluster.nodes.length >= NODES_MAX) return;
+    const added = cluster.addNode();
+    this.#equip(added);
+    const as = prng.pick(["voter", "voter", "learner"] as const);
+    const replaces = prng.chance(0.4) && as === "voter" ? { replaces: id } : {};
+    this.#ask(node, { kind, id: added.id, ...addressesOf(added.id), as, ...replaces });
+  }
+
+  #ask(node: LabNode, change: MemberChange): void {
+    if (!node.isUp || node.isPaused) return;
+    if (node.step({ kind: "changeMembers", change }).kind === "proposed") this.changes++;
+  }
+
   #restartOne(): void {
     const down = this.cluster.nodes.filter((node) => !node.isUp);
     if (down.length > 0) this.cluster.restart(this.prng.pick(down).id);
@@ -133,16 +175,16 @@ export class Hunt {
     const node = this.prng.pick(this.cluster.nodes);
     const atLeast = this.cluster.checker.committedIndex;
     const readId = node.isUp && !node.isPaused ? node.read() : undefined;
-    if (readId !== undefined) this.#asked.set(readId * 8 + node.id, { node: node.id, atLeast });
+    if (readId !== undefined) this.#asked.set(readId * 16 + node.id, { node: node.id, atLeast });
   }
 
   /** A confirmed index covers everything that was committed when the read was asked (§6.4). */
   #checkReads(): void {
     for (const node of this.cluster.nodes) {
       for (const { readId, index } of node.reads.splice(0)) {
-        const asked = this.#asked.get(readId * 8 + node.id);
+        const asked = this.#asked.get(readId * 16 + node.id);
         assert(asked !== undefined, `seed ${this.cluster.seed}: an answer to no question`);
-        this.#asked.delete(readId * 8 + node.id);
+        this.#asked.delete(readId * 16 + node.id);
         if (index === undefined) continue;
         this.reads++;
         assert(
@@ -163,17 +205,38 @@ export class Hunt {
       if (!node.isUp) cluster.restart(node.id);
     }
     cluster.run(3000);
+    assert(
+      cluster.runUntil(() => this.#isSettled(), HEALED_MS, 10),
+      `seed ${cluster.seed}: a change of the members does not end: ${this.#describe()}`,
+    );
     const leader = cluster.waitForLeader(HEALED_MS);
     assert(leader.propose("the last") !== undefined, `seed ${cluster.seed}: it refuses`);
     const index = LogIndex(leader.raft?.lastEntry.index ?? 0);
     assert(
-      cluster.runUntil(() => cluster.nodes.every((node) => node.appliedIndex >= index), 2000),
-      `seed ${cluster.seed}: not applied everywhere`,
+      cluster.runUntil(() => cluster.members.every((node) => node.appliedIndex >= index), 2000),
+      `seed ${cluster.seed}: not applied everywhere: ${this.#describe()}`,
     );
     this.#checkReads();
-    for (const node of cluster.nodes) {
+    for (const node of cluster.members) {
       assertEquals(node.applied, leader.applied, `seed ${cluster.seed}: different commands`);
     }
+  }
+
+  /** Nobody joins, nothing is joint, and the members agree on who they are. */
+  #isSettled(): boolean {
+    const raft = this.cluster.leader?.raft;
+    if (raft === undefined || raft.configurationIndex > raft.commitIndex) return false;
+    const { configuration } = raft;
+    return !isJoint(configuration) && hasVote(configuration, this.cluster.leader?.id as NodeId) &&
+      configuration.members.every(({ standing }) => standing !== "joining");
+  }
+
+  #describe(): string {
+    return this.cluster.nodes.map(({ id, raft }) =>
+      raft === undefined
+        ? `${id} down`
+        : `\n${id}: ${describeNode(raft)}; ${describeProgress(raft)}`
+    ).join("");
   }
 }
 
@@ -182,6 +245,8 @@ Deno.test("random faults break no promise of the protocol", () => {
   let committed = 0;
   let reads = 0;
   let elections = 0;
+  let changes = 0;
+  let installs = 0;
   for (let seed = 1; seed <= SEEDS; seed++) {
     const hunt = new Hunt(seed);
     hunt.play();
@@ -189,11 +254,16 @@ Deno.test("random faults break no promise of the protocol", () => {
     committed += hunt.cluster.checker.committedIndex;
     reads += hunt.reads;
     elections += hunt.cluster.elections.length;
+    changes += hunt.changes;
+    for (const node of hunt.cluster.nodes) installs += node.installs;
   }
   console.log(
     `  ${SEEDS} seeds: ${elections} elections, ${proposals} proposals, ` +
-      `${committed} entries committed, ${reads} reads confirmed`,
+      `${committed} entries committed, ${reads} reads confirmed, ${changes} changes of members, ` +
+      `${installs} snapshots installed`,
   );
   assertGreater(committed, SEEDS * 20);
   assertGreater(reads, SEEDS);
+  assertGreater(changes, SEEDS);
+  assertGreater(installs, SEEDS);
 });

@@ -4,8 +4,14 @@
  */
 
 import type { LogIndex, NodeId } from "../../../src/base/mod.ts";
-import { commandOf, type LogEntry, type RaftMessage } from "../../../src/raft/mod.ts";
-import type { SimulatedDisk } from "./disk.ts";
+import {
+  commandOf,
+  type Configuration,
+  isQuorum,
+  type LogEntry,
+  type RaftMessage,
+} from "../../../src/raft/mod.ts";
+import type { LabSnapshot, SimulatedDisk } from "./disk.ts";
 
 export class SafetyViolation extends Error {
   override readonly name = "SafetyViolation";
@@ -27,10 +33,10 @@ export class SafetyChecker {
   readonly #disks: ReadonlyMap<NodeId, SimulatedDisk>;
   readonly #leaders = new Map<number, NodeId>();
   readonly #votes = new Map<string, NodeId>();
-  /** Every entry that ever existed, by term and index. */
+  /** Every entry that was ever durable or sent, by term and index. */
   readonly #entries = new Map<string, Known>();
   /** What is committed, by index - 1. */
-  readonly #committed: { term: number; text: string }[] = [];
+  readonly #committed: { term: number; text: string; isCommand: boolean }[] = [];
 
   constructor(disks: ReadonlyMap<NodeId, SimulatedDisk>) {
     this.#disks = disks;
@@ -47,8 +53,11 @@ export class SafetyChecker {
     else check(other === node, `two leaders in term ${term}: nodes ${other} and ${node}`);
   }
 
-  /** Log matching (LM): equal term and index mean an equal entry and an equal one before it. */
-  appended(entry: LogEntry, prevTerm: number): void {
+  /**
+   * Log matching (LM): equal term and index mean an equal entry and an equal one before it. Of all
+   * entries that were ever on a disk or on a link: what only memory had may be as if it never was.
+   */
+  exists(entry: LogEntry, prevTerm: number): void {
     const key = `${entry.term}:${entry.index}`;
     const known = this.#entries.get(key);
     const text = textOf(entry);
@@ -61,20 +70,41 @@ export class SafetyChecker {
     }
   }
 
-  /** Leader completeness (LC): what anyone calls committed is on a majority's disks. */
-  committed(node: NodeId, index: LogIndex, log: readonly LogEntry[]): void {
+  /**
+   * Leader completeness (LC): what a leader calls committed is on a majority's disks: in the
+   * configuration that was in effect then. It is committed now, or the newest one still.
+   */
+  committed(
+    node: NodeId,
+    index: LogIndex,
+    entryAt: (index: number) => LogEntry | undefined,
+    leads: readonly Configuration[],
+  ): void {
     for (let at = this.#committed.length + 1; at <= index; at++) {
-      const entry = log[at - 1];
+      const entry = entryAt(at);
       check(entry !== undefined, `node ${node} committed entry ${at}, which it does not have`);
-      this.#committed.push({ term: entry.term, text: textOf(entry) });
+      const isCommand = entry.kind === "command";
+      this.#committed.push({ term: entry.term, text: textOf(entry), isCommand });
     }
-    const entry = log[index - 1];
-    if (entry === undefined) return;
-    let copies = 0;
-    for (const disk of this.#disks.values()) if (disk.has(entry)) copies++;
+    const entry = entryAt(index);
+    if (entry === undefined || leads.length === 0) return;
+    const has = (id: NodeId) => this.#disks.get(id)?.has(entry) ?? false;
     check(
-      copies * 2 > this.#disks.size,
-      `entry ${index} of term ${entry.term} is committed on node ${node} and on ${copies} disks`,
+      leads.some((configuration) => isQuorum(configuration, has)),
+      `entry ${index} of term ${entry.term} is committed on node ${node}, but not by a quorum`,
+    );
+  }
+
+  /** A snapshot is what the committed entries make of the machine. */
+  installed(node: NodeId, { last, applied }: LabSnapshot): void {
+    check(
+      this.#committed[last.index - 1]?.term === last.term,
+      `node ${node} installs a snapshot of entry ${last.index}, which is not committed`,
+    );
+    const commands = this.#committed.slice(0, last.index).filter(({ isCommand }) => isCommand);
+    check(
+      commands.length === applied.length && commands.every(({ text }, at) => text === applied[at]),
+      `node ${node} installs a snapshot of entry ${last.index} that says something else`,
     );
   }
 
@@ -100,7 +130,13 @@ export class SafetyChecker {
         `node ${message.from} sent term ${message.term}, disk has ${term}`,
       );
     }
-    if (message.kind === "requestVote" && !preVote) {
+    if (message.kind === "appendEntries") {
+      let before = message.prev.term;
+      for (const entry of message.entries) {
+        this.exists(entry, before);
+        before = entry.term;
+      }
+    } else if (message.kind === "requestVote" && !preVote) {
       check(
         term > message.term || votedFor === message.from,
         `node ${message.from} asks for votes in term ${term}, its disk's vote is ${votedFor}`,
@@ -114,8 +150,8 @@ export class SafetyChecker {
       this.#voted(message.from, message.term, message.to);
     } else if (message.kind === "appendEntriesReply" && message.conflict === undefined) {
       check(
-        disk.log.length >= message.index,
-        `node ${message.from} acknowledges ${message.index}, its disk ends at ${disk.log.length}`,
+        disk.last.index >= message.index,
+        `node ${message.from} acknowledges ${message.index}, its disk ends at ${disk.last.index}`,
       );
     }
   }

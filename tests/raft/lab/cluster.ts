@@ -1,9 +1,9 @@
 /** A whole simulated cluster: nodes, disks, network, checker and faults, all from one seed. */
 
-import { NodeId, Prng } from "../../../src/base/mod.ts";
-import type { RaftLimits } from "../../../src/raft/mod.ts";
+import { NodeId, Prng, type Term } from "../../../src/base/mod.ts";
+import { type Configuration, EMPTY_CONFIGURATION, type RaftLimits } from "../../../src/raft/mod.ts";
 import { SafetyChecker } from "./checker.ts";
-import { SimulatedDisk } from "./disk.ts";
+import { type LabSnapshot, SimulatedDisk } from "./disk.ts";
 import { EventQueue } from "./event_queue.ts";
 import { type LinkOptions, reliableLinks, SimulatedNetwork } from "./network.ts";
 import { configurationOf } from "./members.ts";
@@ -45,6 +45,8 @@ export class Cluster {
   /** Every election, in order. */
   readonly elections: { node: NodeId; term: number; atMs: number }[] = [];
   readonly #closeNotices: boolean;
+  readonly #disks = new Map<NodeId, SimulatedDisk>();
+  readonly #syncMs: { readonly min: number; readonly max: number };
   readonly #around: Surroundings;
 
   constructor(options: ClusterOptions) {
@@ -56,15 +58,12 @@ export class Cluster {
       this.node(message.to).receive({ kind: "message", message });
     });
     const voters = Array.from({ length: size }, (_, at) => NodeId(at + 1));
-    const disks = new Map(
-      voters.map((id) => [id, new SimulatedDisk(this.events, this.prng, { ...syncMs })]),
-    );
-    this.checker = new SafetyChecker(disks);
+    this.#syncMs = syncMs;
+    this.checker = new SafetyChecker(this.#disks);
     this.#around = {
       events: this.events,
       prng: this.prng,
       checker: this.checker,
-      bootstrap: configurationOf(voters),
       raft: {
         electionTimeoutMs: options.electionTimeoutMs ?? LAB_TIMERS.electionTimeoutMs,
         heartbeatMs: options.heartbeatMs ?? LAB_TIMERS.heartbeatMs,
@@ -72,10 +71,45 @@ export class Cluster {
       },
       tickLateMs: options.tickLateMs ?? 3,
       send: (message) => this.network.send(message),
+      sendSnapshot: (...transfer) => this.#sendSnapshot(...transfer),
       onLeader: (node, term) => this.elections.push({ node, term, atMs: this.nowMs }),
     };
-    for (const [id, disk] of disks) this.nodes.push(new LabNode(id, disk, this.#around));
+    for (const _ of voters) this.#add(configurationOf(voters));
     for (const node of this.nodes) node.start();
+  }
+
+  /** A node that knows nobody yet, with the next id. */
+  addNode(): LabNode {
+    const node = this.#add(EMPTY_CONFIGURATION);
+    node.start();
+    return node;
+  }
+
+  #add(bootstrap: Configuration): LabNode {
+    const id = NodeId(this.nodes.length + 1);
+    const disk = new SimulatedDisk(this.events, this.prng, { ...this.#syncMs }, bootstrap);
+    this.#disks.set(id, disk);
+    const node = new LabNode(id, disk, this.#around);
+    this.nodes.push(node);
+    return node;
+  }
+
+  /** Takes about as long as ten messages, and may be lost like them. */
+  #sendSnapshot(
+    from: LabNode,
+    to: NodeId,
+    snapshot: LabSnapshot,
+    done: (sent: boolean) => void,
+  ): void {
+    const { network, prng, events } = this;
+    const { delayMs, lossRequest } = network.links;
+    const term = from.raft?.term as Term;
+    events.after(10 * (delayMs.min + prng.unit() * (delayMs.max - delayMs.min)), () => {
+      const peer = this.node(to);
+      const sent = peer.isUp && network.carries(from.id, to) && !prng.chance(lossRequest);
+      if (sent) peer.receiveSnapshot(from.id, term, snapshot);
+      done(sent);
+    });
   }
 
   get nowMs(): number {
@@ -86,6 +120,11 @@ export class Cluster {
   }
   get quorum(): number {
     return Math.floor(this.size / 2) + 1;
+  }
+  /** The nodes that the newest connected leader has in its configuration. */
+  get members(): LabNode[] {
+    const members = this.leader?.raft?.configuration.members ?? [];
+    return members.map(({ id }) => this.node(id));
   }
 
   node(id: number): LabNode {
@@ -127,7 +166,7 @@ export class Cluster {
     const settled = () => {
       const leader = this.leader;
       return leader !== undefined && leader.raft?.commitIndex === leader.raft?.lastEntry.index &&
-        this.nodes.every((node) =>
+        this.members.every((node) =>
           !node.isUp || !this.network.isConnected(node.id) ||
           (node.raft?.leaderId === leader.id && node.raft.commitIndex === leader.raft?.commitIndex)
         );

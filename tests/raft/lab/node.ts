@@ -3,10 +3,11 @@
  * time around a real `Raft`. Everything of one instant is one turn, as in a turn of an event loop.
  */
 
-import { LogIndex, type NodeId, type Prng } from "../../../src/base/mod.ts";
+import { LogIndex, type NodeId, type Prng, Term } from "../../../src/base/mod.ts";
 import {
+  commandOf,
   type Configuration,
-  ENTRY_ID_ZERO,
+  decodeConfiguration,
   type LogEntry,
   Raft,
   type RaftEvent,
@@ -17,7 +18,7 @@ import {
   type StepResult,
 } from "../../../src/raft/mod.ts";
 import { type SafetyChecker, SafetyViolation, textOf } from "./checker.ts";
-import type { SimulatedDisk } from "./disk.ts";
+import type { LabSnapshot, SimulatedDisk } from "./disk.ts";
 import type { EventQueue } from "./event_queue.ts";
 
 const encoder = new TextEncoder();
@@ -28,11 +29,16 @@ export interface Surroundings {
   readonly prng: Prng;
   readonly checker: SafetyChecker;
   readonly raft: Pick<RaftOptions, "electionTimeoutMs" | "heartbeatMs" | "limits">;
-  /** The members at the first start. */
-  readonly bootstrap: Configuration;
   /** A tick comes late by up to this. */
   tickLateMs: number;
   readonly send: (message: RaftMessage) => void;
+  /** Carries a snapshot to a peer, or loses it; `done` says which. */
+  readonly sendSnapshot: (
+    from: LabNode,
+    to: NodeId,
+    snapshot: LabSnapshot,
+    done: (sent: boolean) => void,
+  ) => void;
   /** Hears of every change of role. */
   readonly onLeader: (node: NodeId, term: number) => void;
 }
@@ -48,11 +54,18 @@ export class LabNode {
   readonly disk: SimulatedDisk;
   readonly #around: Surroundings;
   raft: Raft | undefined;
-  /** The log as the core sees it, from what it asked to persist. */
+  /** The log as the core sees it, from what it asked to persist; it begins behind `logStart`. */
   log: LogEntry[] = [];
-  /** Commands applied by this process, in order; no-ops are not commands. */
+  logStart = 0;
+  /** Commands applied, in order, those of the snapshot included; no-ops are not commands. */
   applied: string[] = [];
   appliedIndex = 0;
+  /** Snapshots that this process was given by others. */
+  installs = 0;
+  /** A snapshot is taken when so many entries are applied behind the last one; 0: never. */
+  snapshotEntries = 0;
+  /** So many entries behind a snapshot's end stay in the log. */
+  trailingEntries = 0;
   readonly reads: ReadOutcome[] = [];
   incarnation = 0;
   #proposed = 0;
@@ -62,11 +75,20 @@ export class LabNode {
   #backlog: (() => void)[] = [];
   #readId = 0;
   #wasLeader = false;
+  #appliedTerm = 0;
+  #appliedMembers: Configuration;
+  /** Commands up to `logStart`. */
+  #commandsBefore = 0;
+  readonly #received: LabSnapshot[] = [];
 
   constructor(id: NodeId, disk: SimulatedDisk, around: Surroundings) {
     this.id = id;
     this.disk = disk;
     this.#around = around;
+    this.#appliedMembers = disk.bootstrap;
+    disk.onStored = (entry, prevTerm) => {
+      if (prevTerm !== undefined) around.checker.exists(entry, prevTerm);
+    };
   }
 
   get isUp(): boolean {
@@ -84,20 +106,26 @@ export class LabNode {
     this.incarnation++;
     this.#readId = this.incarnation * 2 ** 32;
     this.log = [...this.disk.log];
-    this.applied = [];
-    this.appliedIndex = 0;
+    this.logStart = this.disk.start.index;
+    const configurations = this.disk.configurations();
+    this.#load(this.disk.snapshot);
+    this.#commandsBefore = this.applied.length;
+    for (const entry of this.log) {
+      if (entry.index <= this.appliedIndex && entry.kind === "command") this.#commandsBefore--;
+    }
     this.#proposed = 0;
     this.#turnDue = false;
     this.#tickAtMs = Infinity;
     this.#pausedUntilMs = 0;
     this.#backlog = [];
+    this.#received.length = 0;
     this.raft = new Raft({
       ...raft,
       id: this.id,
-      configurations: [{ index: LogIndex(0), configuration: this.#around.bootstrap }],
+      configurations,
       hardState: this.disk.hardState,
-      start: ENTRY_ID_ZERO,
-      appliedIndex: LogIndex(0),
+      start: this.disk.start,
+      appliedIndex: LogIndex(this.appliedIndex),
       mayVote: true,
       last: this.disk.last,
       termRuns: this.disk.termRuns(),
@@ -156,12 +184,13 @@ export class LabNode {
   /** Proposes a command: its place among the commands of this node's log when it was taken. */
   propose(text: string): { ordinal: number; term: number } | undefined {
     if (this.raft === undefined || this.isPaused) return undefined;
-    if (this.raft.lastEntry.index !== this.log.length + this.#proposed) this.turn();
+    const known = this.logStart + this.log.length + this.#proposed;
+    if (this.raft.lastEntry.index !== known) this.turn();
     const record = recordWithPayload(encoder.encode(text));
     const result = this.step({ kind: "propose", entryKind: "command", record });
     if (result.kind !== "proposed") return undefined;
     this.#proposed++;
-    let commands = 0;
+    let commands = this.#commandsBefore;
     for (const entry of this.log) if (entry.kind === "command") commands++;
     return { ordinal: commands + this.#proposed, term: result.id.term };
   }
@@ -183,8 +212,10 @@ export class LabNode {
   #work(raft: Raft, ready: Ready): void {
     const { checker } = this.#around;
     for (const message of ready.messages) this.#send(message);
+    const snapshot = this.#install(ready);
     this.#append(ready.entries);
-    this.#persist(ready);
+    this.#persist(ready, snapshot);
+    for (const { peer } of ready.snapshots) this.#offerSnapshot(peer);
     for (const { readId, index } of ready.reads) this.reads.push({ readId, index });
     for (const fetch of ready.fetches) {
       const { peer, first, last, bytesMax } = fetch;
@@ -196,32 +227,102 @@ export class LabNode {
       });
     }
     if (ready.commitIndex > this.appliedIndex) {
-      checker.committed(this.id, ready.commitIndex, this.log);
+      const leads = raft.role === "leader" ? [raft.committedConfiguration, raft.configuration] : [];
+      checker.committed(this.id, ready.commitIndex, (index) => this.entryAt(index), leads);
       this.#apply(raft, ready.commitIndex);
+      this.#maybeSnapshot();
     }
+  }
+
+  entryAt(index: number): LogEntry | undefined {
+    return this.log[index - this.logStart - 1];
+  }
+
+  /** The machine as a snapshot has it; an empty one without. */
+  #load(snapshot: LabSnapshot | undefined): void {
+    this.applied = [...snapshot?.applied ?? []];
+    this.appliedIndex = snapshot?.last.index ?? 0;
+    this.#appliedTerm = snapshot?.last.term ?? 0;
+    this.#appliedMembers = snapshot?.configuration ?? this.disk.bootstrap;
+  }
+
+  /** A leader's snapshot has arrived. */
+  receiveSnapshot(from: NodeId, term: Term, snapshot: LabSnapshot): void {
+    this.#received.push(snapshot);
+    const { last, configuration } = snapshot;
+    this.receive({ kind: "snapshotReceived", from, term, last, configuration });
+  }
+
+  #install({ snapshot }: Ready): LabSnapshot | undefined {
+    if (snapshot === undefined) return undefined;
+    const { last } = snapshot;
+    const found = this.#received.find((one) =>
+      one.last.index === last.index && one.last.term === last.term
+    );
+    if (found === undefined) throw new SafetyViolation(`node ${this.id} installs what it has not`);
+    this.#around.checker.installed(this.id, found);
+    this.installs++;
+    this.#received.length = 0;
+    this.#load(found);
+    this.log = [];
+    this.logStart = last.index;
+    this.#commandsBefore = this.applied.length;
+    this.#proposed = 0;
+    return found;
+  }
+
+  #offerSnapshot(peer: NodeId): void {
+    const { snapshot } = this.disk;
+    if (snapshot === undefined) throw new SafetyViolation(`node ${this.id} has no snapshot`);
+    const life = this.incarnation;
+    this.#around.sendSnapshot(this, peer, snapshot, (sent) => {
+      if (life === this.incarnation) this.receive({ kind: "snapshotDone", peer, sent });
+    });
+  }
+
+  /** Takes a snapshot of what is applied and durable, and cuts the log behind it. */
+  #maybeSnapshot(): void {
+    const before = this.disk.snapshot?.last.index ?? 0;
+    if (this.snapshotEntries === 0 || this.appliedIndex - before < this.snapshotEntries) return;
+    this.takeSnapshot();
+  }
+
+  takeSnapshot(): void {
+    const { disk, raft } = this;
+    const index = LogIndex(this.appliedIndex);
+    if (raft === undefined || index <= (disk.snapshot?.last.index ?? 0)) return;
+    const last = { term: Term(this.#appliedTerm), index };
+    // On disk before the entry is: it waits for the next time.
+    if (disk.last.index < index || !disk.has(last)) return;
+    disk.save({ last, configuration: this.#appliedMembers, applied: [...this.applied] });
+    const through = index - this.trailingEntries;
+    if (through <= disk.start.index) return;
+    disk.compact(through);
+    for (const entry of this.log.splice(0, through - this.logStart)) {
+      if (entry.kind === "command") this.#commandsBefore++;
+    }
+    this.logStart = through;
+    raft.step({ kind: "compacted", start: disk.start });
   }
 
   #append(entries: readonly LogEntry[]): void {
     const first = entries.at(0);
     if (first === undefined) return;
-    this.log.length = first.index - 1;
-    for (const entry of entries) {
-      this.#around.checker.appended(entry, this.log.at(-1)?.term ?? 0);
-      this.log.push(entry);
-    }
+    this.log.length = first.index - 1 - this.logStart;
+    this.log.push(...entries);
     this.#proposed = 0;
   }
 
-  #persist(ready: Ready): void {
+  #persist(ready: Ready, snapshot: LabSnapshot | undefined): void {
     const { number, hardState, entries, messagesAfterPersist } = ready;
-    const nothing = hardState === undefined && entries.length === 0;
+    const nothing = hardState === undefined && entries.length === 0 && snapshot === undefined;
     const done = () =>
       this.#whenRunning(() => {
         for (const message of messagesAfterPersist) this.#send(message);
         this.step({ kind: "persisted", number });
       });
     if (!nothing || (messagesAfterPersist.length > 0 && !this.disk.isIdle)) {
-      this.disk.write({ hardState, entries, done });
+      this.disk.write({ snapshot, hardState, entries, done });
     } else {
       for (const message of messagesAfterPersist) this.#send(message);
     }
@@ -241,7 +342,11 @@ export class LabNode {
         }
         this.#around.checker.applied(this.id, entry);
         this.appliedIndex = entry.index;
+        this.#appliedTerm = entry.term;
         if (entry.kind === "command") this.applied.push(textOf(entry));
+        else if (entry.kind === "configuration") {
+          this.#appliedMembers = decodeConfiguration(commandOf(entry));
+        }
       }
       raft.step({ kind: "applied", index: LogIndex(this.appliedIndex) });
     }

@@ -1,6 +1,6 @@
 /**
- * The table of all chaos scenarios. Not here yet: E5 (failpoints), E8 and E46 (snapshots between
- * members), E24 to E28 (repair), E42 and E43 (membership).
+ * The table of all chaos scenarios. Not here yet: E5 (failpoints), E24 to E28 (repair), E42 and
+ * E43 (membership).
  */
 
 import { badLinks } from "./bad_links.ts";
@@ -15,6 +15,7 @@ import { partitions } from "./partitions.ts";
 import { pauses } from "./pauses.ts";
 import { restarts } from "./restarts.ts";
 import type { Scenario } from "./scenario.ts";
+import { snapshots } from "./snapshots.ts";
 import { transferring } from "./transfers.ts";
 
 export const scenarios: readonly Scenario[] = [
@@ -27,6 +28,7 @@ export const scenarios: readonly Scenario[] = [
   ...clocks,
   ...limits,
   ...hostilePorts,
+  ...snapshots,
   ...transferring,
   ...restarts,
   ...existingTests,

@@ -40,10 +40,16 @@ export interface NodeStatus {
   readonly role: string;
   readonly term: number;
   readonly leaderId?: number | null;
+  readonly firstIndex: number;
+  readonly lastIndex: number;
   readonly commitIndex: number;
   readonly appliedIndex: number;
   readonly incarnation: number;
-  readonly members: readonly { readonly id: number; readonly connected: boolean }[];
+  readonly members: readonly {
+    readonly id: number;
+    readonly connected: boolean;
+    readonly snapshotSending: { readonly sentBytes: number; readonly bytes: number } | null;
+  }[];
   readonly network: { readonly handshakesRefused: number; readonly damagedFrames: number };
 }
 

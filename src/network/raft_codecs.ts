@@ -106,14 +106,18 @@ export const RAFT_CODECS: MessageCodecs<RaftMessage> = {
   },
   heartbeatReply: {
     type: 6,
-    ownBytes: 8,
-    write: (message, buffer, at) => putU64(buffer, at, message.readRound),
+    ownBytes: 12,
+    write(message, buffer, at) {
+      putU64(buffer, at, message.readRound);
+      putU32(buffer, at + 8, message.leaseMs);
+    },
     read: ({ from, to, term }, fields) => ({
       kind: "heartbeatReply",
       from,
       to,
       term,
       readRound: fields.u64(),
+      leaseMs: fields.u32(),
     }),
   },
   readIndex: {

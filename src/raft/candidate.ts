@@ -10,6 +10,7 @@ import {
   postponeQuickAttempt,
   takeAttempt,
 } from "./election_timer.ts";
+import { isPromised } from "./lease.ts";
 import type { RequestVoteArg, RequestVoteReply, TimeoutNow } from "./message.ts";
 import { send, sendAfterPersist } from "./outbox.ts";
 import { forgetLeader } from "./read_index.ts";
@@ -59,7 +60,7 @@ export function handleTimeoutNow(state: RaftState, message: TimeoutNow): StepRes
 /** A request of the current term, or for a pre-vote of any term not below it. */
 export function handleRequestVote(state: RaftState, message: RequestVoteArg): StepResult {
   const granted = state.recoveringFrom === undefined && state.log.isUpToDate(message.last) &&
-    (message.preVote ? wouldVote(state, message) : canVote(state, message.from));
+    (message.preVote ? wouldVote(state, message) : canVote(state, message));
   if (granted && message.preVote) {
     if (state.role.kind === "follower") postponeQuickAttempt(state);
   } else if (granted) {
@@ -73,7 +74,7 @@ export function handleRequestVote(state: RaftState, message: RequestVoteArg): St
 
 /** Whether a vote request of a later term must be left unheard: a leader is alive (§4.2.3). */
 export function isProtected(state: RaftState, message: RequestVoteArg): boolean {
-  return !message.transfer && isLeaseAlive(state);
+  return !message.transfer && (isLeaseAlive(state) || isPromised(state));
 }
 
 export function sendVote(state: RaftState, message: RequestVoteArg, granted: boolean): void {
@@ -109,8 +110,9 @@ function wouldVote(state: RaftState, message: RequestVoteArg): boolean {
   return message.term > state.term && !isProtected(state, message);
 }
 
-function canVote(state: RaftState, candidate: NodeId): boolean {
-  if (state.votedFor !== undefined) return state.votedFor === candidate;
+function canVote(state: RaftState, message: RequestVoteArg): boolean {
+  if (state.votedFor !== undefined) return state.votedFor === message.from;
+  if (!message.transfer && isPromised(state)) return false;
   const role = state.role;
   if (role.kind === "preCandidate") return true;
   return (role.kind === "follower" || role.kind === "learner") && role.leaderId === undefined;

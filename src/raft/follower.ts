@@ -2,6 +2,7 @@
 
 import { assert, type LogIndex, type NodeId } from "../base/mod.ts";
 import { noteLeaderContact } from "./election_timer.ts";
+import { promise } from "./lease.ts";
 import type { EntryId } from "./log_entry.ts";
 import { appendEntry, truncateLog } from "./membership.ts";
 import type {
@@ -50,6 +51,7 @@ export function handleHeartbeat(state: RaftState, message: HeartbeatArg): StepRe
     to: message.from,
     term: state.term,
     readRound: message.readRound,
+    leaseMs: promise(state),
   };
   send(state, reply);
   if (role.pendingReads.length > 0) resendReads(state, role, message.from);

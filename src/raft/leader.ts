@@ -2,8 +2,9 @@
 
 import type { LogIndex, NodeId } from "../base/mod.ts";
 import { armElectionTimer } from "./election_timer.ts";
+import { notePromise } from "./lease.ts";
 import { type EntryKind, type LogEntry, sealEntry } from "./log_entry.ts";
-import { forgetDeparted, noteCatchUp } from "./membership.ts";
+import { forgetDeparted, noteCatchUp, retryPromotion } from "./membership.ts";
 import { INCOMING } from "./members.ts";
 import type { AppendEntriesReply, HeartbeatReply, RaftMessage } from "./message.ts";
 import { becomeProbe, maybeAdvance, type Progress } from "./progress.ts";
@@ -66,6 +67,7 @@ export function handleHeartbeatReply(
   message: HeartbeatReply,
 ): StepResult {
   progress.lastContactMs = state.nowMs;
+  notePromise(state, role, progress, message);
   noteRound(state, role, progress, message.readRound);
   // It can be reached and something is missing for a heartbeat already: assume a lost message.
   if (
@@ -136,6 +138,7 @@ export function tickLeader(state: RaftState, role: LeaderRole): void {
   }
   if (state.nowMs < role.heartbeatDueMs) return;
   forgetDeparted(state, role);
+  retryPromotion(state, role);
   sendHeartbeats(state, role);
   repeatTimeoutNow(state, role);
 }

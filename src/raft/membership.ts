@@ -11,6 +11,7 @@ import {
   encodeConfiguration,
   isQuorum,
 } from "./configuration.ts";
+import { giveUpLease } from "./lease.ts";
 import { commandOf, type LogEntry, recordWithPayload, sealEntry } from "./log_entry.ts";
 import { beginChange, beginPromotion, endJoint, type MemberChange } from "./membership_change.ts";
 import type { Progress } from "./progress.ts";
@@ -88,6 +89,11 @@ export function noteCatchUp(state: RaftState, progress: Progress): void {
   }
 }
 
+/** Tries again to promote: whoever had caught up may not have been in touch at that moment. */
+export function retryPromotion(state: RaftState, role: LeaderRole): void {
+  for (const { catchUp } of role.peers) if (catchUp?.done === true) state.flushDue = true;
+}
+
 /** Forgets those that left some time ago: they have heard of it, or are not there. */
 export function forgetDeparted(state: RaftState, role: LeaderRole): void {
   if (state.members.index > state.log.commitIndex) return;
@@ -101,6 +107,7 @@ function leave(state: RaftState, role: LeaderRole): void {
   const target = mostCaughtUp(role);
   if (target === undefined) return;
   const deadlineMs = state.nowMs + state.electionTimeoutMs.min;
+  giveUpLease(role);
   role.transfer = { to: target.peer, deadlineMs, timeoutNowSent: false, leaving: true };
 }
 

@@ -63,6 +63,8 @@ export interface HeartbeatArg extends Envelope {
 export interface HeartbeatReply extends Envelope {
   readonly kind: "heartbeatReply";
   readonly readRound: number;
+  /** So long the sender helps nobody else to be elected (§6.4.1); 0 when it does not promise. */
+  readonly leaseMs: number;
 }
 
 /** A follower asks the leader for an index at which a read is linearizable. */

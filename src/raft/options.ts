@@ -41,6 +41,12 @@ export interface RaftOptions {
    * campaigns until it has what its leader had committed in its own term (`Raft.isRecovering`).
    */
   readonly mayVote: boolean;
+  /**
+   * Reads by lease: answers them without asking the others while their promises hold, and makes
+   * such promises itself (`lease.ts`). Then a leader that is gone is replaced no sooner than the
+   * shortest election timeout later, and a restart must not shorten that timeout.
+   */
+  readonly leaseReads: boolean;
   /** An election starts after a random time in this range without a leader. */
   readonly electionTimeoutMs: { readonly min: number; readonly max: number };
   readonly heartbeatMs: number;

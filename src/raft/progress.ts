@@ -36,6 +36,8 @@ export interface Progress extends PeerProgress {
   votes: number;
   /** Of a joining member. */
   catchUp: CatchUp | undefined;
+  /** Up to when its promise holds (`lease.ts`). */
+  leaseUntilMs: number;
   /** It is in the configuration no more since then; it only has to learn of it. */
   departedMs: number | undefined;
   state: ProgressState;
@@ -69,6 +71,7 @@ export function newProgress(
   return {
     peer,
     votes: 0,
+    leaseUntilMs: -Infinity,
     catchUp: undefined,
     departedMs: undefined,
     state: "probe",

@@ -10,6 +10,7 @@ import { assert, type LogIndex, type NodeId, type Term } from "../base/mod.ts";
 import type { Configuration } from "./configuration.ts";
 import { armElectionTimer } from "./election_timer.ts";
 import { flushFollower } from "./follower.ts";
+import { promisedAtStartMs } from "./lease.ts";
 import type { EntryId, LogEntry } from "./log_entry.ts";
 import type { RaftMessage } from "./message.ts";
 import type { RaftOptions } from "./options.ts";
@@ -44,6 +45,7 @@ export class Raft {
   constructor(options: RaftOptions) {
     this.#state = newState(options);
     this.#checkedTerm = this.#state.term;
+    this.#state.timer.promisedUntilMs = promisedAtStartMs(this.#state);
     if (!this.#state.members.isQuorumAlone) armElectionTimer(this.#state);
   }
 
@@ -170,12 +172,17 @@ export class Raft {
     return role.kind === "leader" && role.transfer !== undefined;
   }
 
+  /** Reads of this process as leader that were answered by lease. */
+  get readsByLease(): number {
+    return this.#state.readsByLease;
+  }
+
   /** The time at which the next tick has something to do; ticks before it are only for the clock. */
   get wakeAtMs(): number {
     const { role, timer } = this.#state;
     if (role.kind === "leader") return role.heartbeatDueMs;
     if (role.kind === "learner") return Infinity;
-    return Math.max(timer.deadlineMs, timer.blockedUntilMs);
+    return Math.max(timer.deadlineMs, timer.blockedUntilMs, timer.promisedUntilMs);
   }
 
   /** A leader's followers by rising id; none on anybody else. */

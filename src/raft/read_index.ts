@@ -8,6 +8,7 @@
 
 import type { LogIndex, NodeId } from "../base/mod.ts";
 import { learnCommit } from "./follower.ts";
+import { isLeaseHeld, noteHeartbeats } from "./lease.ts";
 import { INCOMING } from "./members.ts";
 import type { HeartbeatArg, ReadIndexArg, ReadIndexReply } from "./message.ts";
 import { send } from "./outbox.ts";
@@ -109,7 +110,12 @@ export function noteRound(
 /** A heartbeat to everybody, with the newest round. */
 export function sendHeartbeats(state: RaftState, role: LeaderRole): void {
   role.heartbeatDueMs = state.nowMs + state.heartbeatMs;
-  const readRound = role.readRound?.round ?? 0;
+  let readRound = role.readRound?.round ?? 0;
+  if (role.lease !== undefined) {
+    // Only a numbered heartbeat says when what its answer promises begins.
+    if (readRound === 0) readRound = ++state.lastReadRound;
+    noteHeartbeats(state, role.lease, readRound);
+  }
   for (const progress of role.peers) sendHeartbeat(state, progress, readRound, true);
 }
 
@@ -162,6 +168,11 @@ function returnRequests(state: RaftState, requests: readonly ReadRequest[]): voi
 }
 
 function addRead(state: RaftState, role: LeaderRole, request: ReadRequest): void {
+  if (isLeaseHeld(state, role)) {
+    state.readsByLease++;
+    answer(state, request, state.log.commitIndex);
+    return;
+  }
   role.waitingReads.push(request);
   state.flushDue = true;
 }

@@ -39,7 +39,10 @@ export type RaftEvent =
     readonly record: Uint8Array;
     readonly awaitedBy?: NodeId | undefined;
   }
-  /** Asks for a read index; `readId` is fresh and rising. Comes back in `Ready.reads`. */
+  /**
+   * Asks for a read index; `readId` is fresh and rising. Comes back in `Ready.reads`. With
+   * `leaseReads` a tick right before says when: what has happened since then it may not show.
+   */
   | { readonly kind: "read"; readonly readId: number }
   /** What `Ready` number `number`, and all before it, asked to persist is durable. */
   | { readonly kind: "persisted"; readonly number: number }
@@ -76,6 +79,8 @@ export type RaftEvent =
   | { readonly kind: "snapshotDone"; readonly peer: NodeId; readonly sent: boolean }
   /** Leader only: `peer` says that it cannot go on without a snapshot (`Raft.needsSnapshot`). */
   | { readonly kind: "snapshotWanted"; readonly peer: NodeId }
+  /** The machine slept, and the clock of the ticks may have stood still: no lease holds. */
+  | { readonly kind: "suspended" }
   /** Entries of this node's log cannot be read: it does not campaign until they are repaired. */
   | { readonly kind: "damaged" }
   | { readonly kind: "repaired" }

@@ -5,6 +5,7 @@
 
 import { assert, type LogIndex, type NodeId, type Term } from "../base/mod.ts";
 import { armElectionTimer, armForAnswers, noteLeaderContact } from "./election_timer.ts";
+import { forgetPromises, newLease } from "./lease.ts";
 import { RECORD_HEADER_BYTES, sealEntry } from "./log_entry.ts";
 import { newProgress, type Progress } from "./progress.ts";
 import { returnReads } from "./read_index.ts";
@@ -68,6 +69,7 @@ export function becomeLeader(state: RaftState): void {
     readRound: undefined,
     waitingReads: [],
     transfer: undefined,
+    lease: state.leaseReads ? newLease() : undefined,
   };
   changeRole(state, role);
   state.timer.quickAttemptsLeft = 0;
@@ -81,6 +83,7 @@ export function membersChanged(state: RaftState): void {
   const { role } = state;
   if (role.kind === "leader") {
     role.peers = peersOf(state, role.peers, state.log.last.index);
+    forgetPromises(role);
   } else fitRole(state);
 }
 

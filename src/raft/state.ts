@@ -62,6 +62,18 @@ export interface Transfer {
   readonly leaving: boolean;
 }
 
+/** A leader's right to answer reads without asking (`lease.ts`). */
+export interface Lease {
+  /** The newest two rounds of heartbeats, and when they left. */
+  round: number;
+  sentMs: number;
+  olderRound: number;
+  olderSentMs: number;
+  untilMs: number;
+  /** For the rest of the term. */
+  isGivenUp: boolean;
+}
+
 export interface LeaderRole {
   readonly kind: "leader";
   /** The no-op that this term began with: entries from here on are of this term. */
@@ -73,6 +85,8 @@ export interface LeaderRole {
   /** Reads that join the next round. */
   waitingReads: ReadRequest[];
   transfer: Transfer | undefined;
+  /** Undefined when this node does not read by lease. */
+  readonly lease: Lease | undefined;
 }
 
 export type Role = FollowerRole | CampaignRole | LeaderRole;
@@ -90,6 +104,8 @@ export interface ElectionTimer {
   closedMs: number;
   /** No campaign before this time: the driver cannot trust its disk. */
   blockedUntilMs: number;
+  /** Neither votes nor campaigns before this time, except for a transfer (`lease.ts`). */
+  promisedUntilMs: number;
 }
 
 /** What the next `Ready` will hand out. */
@@ -108,6 +124,7 @@ export interface RaftState {
   readonly electionTimeoutMs: { readonly min: number; readonly max: number };
   readonly heartbeatMs: number;
   readonly limits: RaftLimits;
+  readonly leaseReads: boolean;
   readonly prng: Prng;
   readonly log: RaftLog;
   readonly outstanding: Outstanding;
@@ -123,6 +140,8 @@ export interface RaftState {
   damaged: boolean;
   /** The newest round of reads that was started; rises while the process lives. */
   lastReadRound: number;
+  /** Reads that were answered by lease. */
+  readsByLease: number;
   /** A leader has something to look at when the next `Ready` is taken. */
   flushDue: boolean;
   /** What the last `Ready` said, and its number. */
@@ -144,6 +163,7 @@ export function newState(options: RaftOptions): RaftState {
     electionTimeoutMs: options.electionTimeoutMs,
     heartbeatMs: options.heartbeatMs,
     limits: options.limits,
+    leaseReads: options.leaseReads,
     prng: new Prng(options.seed),
     log,
     outstanding: new Outstanding(options.hardState.term),
@@ -155,6 +175,7 @@ export function newState(options: RaftOptions): RaftState {
       closedTerm: 0 as Term,
       closedMs: -Infinity,
       blockedUntilMs: -Infinity,
+      promisedUntilMs: -Infinity,
     },
     outbox: {
       messages: [],
@@ -178,6 +199,7 @@ export function newState(options: RaftOptions): RaftState {
     recoveringFrom: options.mayVote ? undefined : options.hardState.term,
     damaged: false,
     lastReadRound: 0,
+    readsByLease: 0,
     flushDue: false,
     readyNumber: 0,
     takenTerm: options.hardState.term,

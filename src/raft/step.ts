@@ -21,6 +21,7 @@ import {
   handleStepDown,
   tickLeader,
 } from "./leader.ts";
+import { forgetPromises, isPromised } from "./lease.ts";
 import { handleChangeMembers } from "./membership.ts";
 import type { AppendEntriesReply, HeartbeatReply, RaftMessage } from "./message.ts";
 import { sendNewerTerm } from "./outbox.ts";
@@ -70,6 +71,9 @@ export function stepEvent(state: RaftState, event: RaftEvent): StepResult {
     case "repaired":
       state.damaged = false;
       return DONE;
+    case "suspended":
+      if (state.role.kind === "leader") forgetPromises(state.role);
+      return DONE;
     case "transfer":
       return handleTransfer(state, event.to);
     case "stepDown":
@@ -84,12 +88,16 @@ function stepTick(state: RaftState, nowMs: number): StepResult {
   if (gapMs < 0) return ignored("time does not run backwards");
   state.nowMs = nowMs;
   const role = state.role;
-  if (role.kind === "leader") tickLeader(state, role);
-  else if (role.kind === "learner") return DONE;
+  if (role.kind === "leader") {
+    if (gapMs > 2 * state.heartbeatMs) forgetPromises(role);
+    tickLeader(state, role);
+  } else if (role.kind === "learner") return DONE;
   else if (!state.members.isQuorumAlone && gapMs > state.electionTimeoutMs.min) {
     // The process was stopped: a leader may be well, its messages are only not read yet.
     armElectionTimer(state);
-  } else if (nowMs >= state.timer.deadlineMs && nowMs >= state.timer.blockedUntilMs) {
+  } else if (
+    nowMs >= state.timer.deadlineMs && nowMs >= state.timer.blockedUntilMs && !isPromised(state)
+  ) {
     campaign(state);
   }
   return DONE;

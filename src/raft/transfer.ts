@@ -1,6 +1,7 @@
 /** Handing leadership to another voter (Raft thesis §3.10). */
 
 import type { NodeId } from "../base/mod.ts";
+import { giveUpLease } from "./lease.ts";
 import { INCOMING } from "./members.ts";
 import type { TimeoutNow } from "./message.ts";
 import { send } from "./outbox.ts";
@@ -19,6 +20,7 @@ export function handleTransfer(state: RaftState, to: NodeId | undefined): StepRe
   const target = to === undefined ? mostCaughtUp(role) : role.peers.find((p) => p.peer === to);
   if (target === undefined || !isVoterForLong(target)) return refused("noSuchVoter");
   const deadlineMs = state.nowMs + state.electionTimeoutMs.min;
+  giveUpLease(role);
   role.transfer = { to: target.peer, deadlineMs, timeoutNowSent: false, leaving: false };
   state.flushDue = true;
   return DONE;

@@ -29,6 +29,7 @@ interface Faults {
   readonly stepDowns: boolean;
   readonly changes: boolean;
   readonly snapshots: boolean;
+  readonly leaseReads: boolean;
 }
 
 function drawFaults(prng: Prng): Faults {
@@ -42,6 +43,7 @@ function drawFaults(prng: Prng): Faults {
     stepDowns: prng.chance(0.2),
     changes: prng.chance(0.5),
     snapshots: prng.chance(0.5),
+    leaseReads: prng.chance(0.4),
   };
 }
 
@@ -77,6 +79,7 @@ export class Hunt {
   proposals = 0;
   reads = 0;
   changes = 0;
+  readsByLease = 0;
   /** What was committed anywhere when the read was asked. */
   readonly #asked = new Map<number, { node: NodeId; atLeast: number }>();
 
@@ -90,6 +93,7 @@ export class Hunt {
       limits: drawLimits(this.prng),
       syncMs: this.prng.pick([{ min: 0, max: 2 }, { min: 1, max: 30 }, { min: 0, max: 400 }]),
       closeNotices: this.prng.chance(0.5),
+      leaseReads: this.faults.leaseReads,
       tickLateMs: this.prng.pick([0, 5, 40]),
     });
     for (const node of this.cluster.nodes) this.#equip(node);
@@ -217,6 +221,7 @@ export class Hunt {
       `seed ${cluster.seed}: not applied everywhere: ${this.#describe()}`,
     );
     this.#checkReads();
+    for (const { raft } of cluster.nodes) this.readsByLease += raft?.readsByLease ?? 0;
     for (const node of cluster.members) {
       assertEquals(node.applied, leader.applied, `seed ${cluster.seed}: different commands`);
     }
@@ -247,6 +252,7 @@ Deno.test("random faults break no promise of the protocol", () => {
   let elections = 0;
   let changes = 0;
   let installs = 0;
+  let byLease = 0;
   for (let seed = 1; seed <= SEEDS; seed++) {
     const hunt = new Hunt(seed);
     hunt.play();
@@ -255,15 +261,17 @@ Deno.test("random faults break no promise of the protocol", () => {
     reads += hunt.reads;
     elections += hunt.cluster.elections.length;
     changes += hunt.changes;
+    byLease += hunt.readsByLease;
     for (const node of hunt.cluster.nodes) installs += node.installs;
   }
   console.log(
     `  ${SEEDS} seeds: ${elections} elections, ${proposals} proposals, ` +
-      `${committed} entries committed, ${reads} reads confirmed, ${changes} changes of members, ` +
+      `${committed} entries committed, ${reads} reads confirmed (${byLease} by lease), ${changes} changes of members, ` +
       `${installs} snapshots installed`,
   );
   assertGreater(committed, SEEDS * 20);
   assertGreater(reads, SEEDS);
   assertGreater(changes, SEEDS);
   assertGreater(installs, SEEDS);
+  assertGreater(byLease, SEEDS);
 });

@@ -40,6 +40,7 @@ Deno.test("§6.4: a read that arrives during a round is confirmed by a later rou
   const answer = (readRound: number, from = 2) =>
     deliver(leader, {
       kind: "heartbeatReply",
+      leaseMs: 0,
       from: NodeId(from),
       to: NodeId(1),
       term: leader.term,
@@ -86,6 +87,7 @@ Deno.test("§6.4: an answer of an older term confirms no read", () => {
   const raft = makeRaft({ voters: [1, 2, 3], term: 3 });
   const result = deliver(raft, {
     kind: "heartbeatReply",
+    leaseMs: 0,
     from: NodeId(2),
     to: NodeId(1),
     term: Term(2),

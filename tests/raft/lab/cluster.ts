@@ -18,6 +18,7 @@ export interface ClusterOptions {
   readonly syncMs?: { readonly min: number; readonly max: number };
   readonly limits?: Partial<RaftLimits>;
   readonly tickLateMs?: number;
+  readonly leaseReads?: boolean;
   /** Peers learn at once that a process ended, as from its closed connections. */
   readonly closeNotices?: boolean;
 }
@@ -70,6 +71,7 @@ export class Cluster {
         limits: { ...LAB_LIMITS, ...options.limits },
       },
       tickLateMs: options.tickLateMs ?? 3,
+      leaseReads: options.leaseReads ?? false,
       send: (message) => this.network.send(message),
       sendSnapshot: (...transfer) => this.#sendSnapshot(...transfer),
       onLeader: (node, term) => this.elections.push({ node, term, atMs: this.nowMs }),

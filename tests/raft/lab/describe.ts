@@ -74,7 +74,8 @@ function bodyOf(message: RaftMessage): string {
         (message.readRound > 0 ? `, round ${message.readRound}` : "") +
         (message.wantsReply ? "" : ", no answer");
     case "heartbeatReply":
-      return "heartbeat answer" + (message.readRound > 0 ? `, round ${message.readRound}` : "");
+      return "heartbeat answer" + (message.readRound > 0 ? `, round ${message.readRound}` : "") +
+        (message.leaseMs > 0 ? `, promises ${message.leaseMs} ms` : "");
     case "readIndex":
       return `read ${message.readId}?`;
     case "readIndexReply":

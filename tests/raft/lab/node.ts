@@ -31,6 +31,7 @@ export interface Surroundings {
   readonly raft: Pick<RaftOptions, "electionTimeoutMs" | "heartbeatMs" | "limits">;
   /** A tick comes late by up to this. */
   tickLateMs: number;
+  readonly leaseReads: boolean;
   readonly send: (message: RaftMessage) => void;
   /** Carries a snapshot to a peer, or loses it; `done` says which. */
   readonly sendSnapshot: (
@@ -127,6 +128,7 @@ export class LabNode {
       start: this.disk.start,
       appliedIndex: LogIndex(this.appliedIndex),
       mayVote: true,
+      leaseReads: this.#around.leaseReads,
       last: this.disk.last,
       termRuns: this.disk.termRuns(),
       seed: prng.u32(),

@@ -20,6 +20,7 @@
  * > sent 1 2 [failed]   node 1's transfer to node 2 has ended
  * > restart 2 [wiped]   the process of node 2 starts again from its disk (from an empty one)
  * > state [1 2] / progress 1
+ * > lease-reads         nodes made from here on read by lease
  * ```
  */
 
@@ -91,6 +92,7 @@ export class Play {
   readonly #actors = new Map<number, Actor>();
   #nowMs = 0;
   #output: string[] = [];
+  #leaseReads = false;
 
   /** Runs one command and says what followed. */
   run(command: string): string[] {
@@ -142,6 +144,7 @@ export class Play {
       this.#say(this.#actor(node).raft.step({ kind: "snapshotDone", peer, sent }));
     },
     restart: ([node, wiped]) => this.#restart(this.#actor(node), wiped !== undefined),
+    "lease-reads": () => this.#leaseReads = true,
     state: (words) => {
       for (const { id, raft } of this.#some(words)) {
         this.#output.push(`${id}: ${describeNode(raft)}`);
@@ -227,6 +230,7 @@ export class Play {
       ),
       appliedIndex: disk.snapshots.at(-1)?.last.index ?? LogIndex(0),
       mayVote,
+      leaseReads: this.#leaseReads,
       electionTimeoutMs: { min: ELECTION_MIN_MS, max: ELECTION_MAX_MS },
       heartbeatMs: HEARTBEAT_MS,
       limits: LAB_LIMITS,

@@ -41,6 +41,7 @@ export function makeRaft(overrides: {
   /** Terms of the entries on disk, from index 1. */
   logTerms?: readonly number[];
   limits?: Partial<RaftLimits>;
+  leaseReads?: boolean;
   seed?: number;
 } = {}): Raft {
   const terms = overrides.logTerms ?? [];
@@ -60,6 +61,7 @@ export function makeRaft(overrides: {
     start: id(0, 0),
     appliedIndex: LogIndex(0),
     mayVote: true,
+    leaseReads: overrides.leaseReads ?? false,
     last: id(terms.at(-1) ?? 0, terms.length),
     termRuns: terms.flatMap((term, at) =>
       term === terms[at - 1] ? [] : [{ first: LogIndex(at + 1), term: Term(term) }]

@@ -34,6 +34,8 @@ const POLL_MS = 20;
 export class Departure {
   readonly #options: DepartureOptions;
   readonly #watch: ReplacementWatch;
+  /** What each peer last said, said on once. */
+  readonly #refusals = new Map<NodeId, string>();
   #removed = false;
 
   constructor(options: DepartureOptions) {
@@ -67,12 +69,16 @@ export class Departure {
   /** `peer` takes this node for a member. */
   onAccepted(peer: NodeId): void {
     this.#watch.accepted(peer);
+    this.#refusals.delete(peer);
   }
 
   /** `peer` refused this node's handshake. */
   onRefused(peer: NodeId, refusal: RefusalCode, text: string): void {
     const { id, logger, end } = this.#options;
-    logger.error("peer refused this node", { peer, refusal, text });
+    if (this.#refusals.get(peer) !== text) {
+      logger.error("peer refused this node", { peer, refusal, text });
+    }
+    this.#refusals.set(peer, text);
     if (!this.#watch.isCertain(peer, refusal)) return;
     if (refusal === "removed") return this.#endRemoved(`node ${peer} says so`);
     const what = `another process runs as node ${id}`;

@@ -278,6 +278,36 @@ Deno.test("F11 to F14: a crash at every step of taking over a snapshot", async (
   }
 });
 
+Deno.test("F11 to F16: a crash at every step of taking a snapshot and giving up the log", async () => {
+  for (let step = 1, ended = false; !ended; step++) {
+    const cluster = new VirtualCluster(1, step);
+    const [id] = cluster.ids;
+    await cluster.startAll();
+    const leader = await cluster.elect();
+    await load(cluster, leader, 60);
+    await snapshot(cluster, leader);
+    await load(cluster, leader, 60);
+    const digest = leader.node.machine.keyspace.digest();
+    const disk = cluster.disks.get(id)!;
+    const first = disk.operations;
+    disk.fault = ({ number }) => number === first + step ? { kind: "crashAfter" } : undefined;
+    let outcome: string | undefined;
+    void leader.node.operations.takeSnapshot().then(({ kind }) => outcome = kind);
+    await cluster.clock.run(1000);
+    ended = !disk.crashed;
+    disk.fault = undefined;
+    if (ended) {
+      assertEquals(outcome, "done");
+      assert(leader.node.raft.logStart.index > 0 && step > 10, `${step} steps`);
+    }
+    cluster.cutPower(id);
+    const { node } = await cluster.start(id);
+    await cluster.elect();
+    await cluster.converge();
+    assertEquals(node.machine.keyspace.digest(), digest, `step ${step}`);
+  }
+});
+
 Deno.test("a disk without room costs the attempt, not the older snapshot, and is said once", async () => {
   const cluster = new VirtualCluster(1);
   const [id] = cluster.ids;

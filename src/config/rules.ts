@@ -161,9 +161,6 @@ export function settingsWarnings(settings: Settings): string[] {
   ) {
     warnings.push("Anyone who can reach the Redis listener can read and write: no password is set");
   }
-  if (redis.reads === "lease") {
-    warnings.push('reads = "lease" has no effect yet: every read is linearizable');
-  }
   if (redis.reads === "local") {
     warnings.push(
       `With reads = "local" a read may miss writes of the last ${redis.stalenessMsMax} ms`,

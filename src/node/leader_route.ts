@@ -94,8 +94,11 @@ export class LeaderRoute implements BatchRoute, ReadRoute {
     return result.kind === "proposed";
   }
 
+  /** A lease is judged by the time of now: the process may have been stopped since the last tick. */
   ask(readId: number): boolean {
-    return this.#options.raft.step({ kind: "read", readId }).kind !== "refused";
+    const { raft } = this.#options;
+    raft.step({ kind: "tick", nowMs: this.nowMs() });
+    return raft.step({ kind: "read", readId }).kind !== "refused";
   }
 
   get appliedIndex(): LogIndex {

@@ -64,7 +64,7 @@ export function newRaft(options: RaftNodeOptions, start: NodeStart): Raft {
     termRuns: recovered.termRuns,
     appliedIndex: start.replica.last.index,
     mayVote: recovered.snapshotDamaged === undefined,
-    leaseReads: false,
+    leaseReads: options.reading.reads === "lease",
     electionTimeoutMs: options.electionTimeoutMs,
     heartbeatMs: options.heartbeatMs,
     limits: options.raftLimits,

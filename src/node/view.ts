@@ -52,7 +52,7 @@ export function describeNode(node: RaftNode, facts: ViewFacts): NodeView {
     quarantined: undefined,
     recovering: raft.isRecovering || raft.needsSnapshot,
     damagedEntries: 0,
-    counters: { ...node.counters },
+    counters: { ...node.counters, leaseReads: raft.readsByLease },
   };
 }
 

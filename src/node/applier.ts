@@ -29,7 +29,7 @@ export interface ApplyTarget {
   onApplied(index: LogIndex): void;
   /** More is committed than this slice has applied: call `advance` again in a later turn. */
   onMoreToApply(): void;
-  /** The disk does not give back an entry that was committed. */
+  /** The disk does not give back an entry that was committed: waits for `retryRead`. */
   onReadFailed(error: unknown): void;
 }
 
@@ -69,6 +69,14 @@ export class Applier {
     this.#generation++;
     this.#reading = false;
     this.#appliedIndex = appliedIndex;
+  }
+
+  /** What could not be read may be readable now. */
+  retryRead(): void {
+    if (!this.#reading) return;
+    this.#generation++;
+    this.#reading = false;
+    this.#target.onMoreToApply();
   }
 
   /** Applies what is committed, as far as the time of one slice reaches. */

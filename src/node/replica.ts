@@ -101,6 +101,11 @@ export class Replica implements ApplySource, ApplyTarget {
     if (this.appliedIndex >= this.#options.raft.logStart.index) this.#applier.advance();
   }
 
+  /** What could not be read may be readable now. */
+  retryRead(): void {
+    this.#applier.retryRead();
+  }
+
   /** Goes on from a snapshot's state, which must be ahead of this one. */
   replace(state: ReplicaState): void {
     this.#machine = state.machine;

@@ -3,7 +3,7 @@
  * place that is as damaged as before, or good: nothing else is written.
  */
 
-import { LogIndex } from "../base/mod.ts";
+import { LogIndex, type Term } from "../base/mod.ts";
 import { type EntryId, type LogEntry, RECORD_HEADER_BYTES } from "../raft/mod.ts";
 import { fullError } from "./disk_space.ts";
 import { CorruptionError } from "./errors.ts";
@@ -16,13 +16,19 @@ import { MARK_BYTES, putMark } from "./segment_format.ts";
 export interface DamagedRange {
   readonly first: LogIndex;
   readonly last: LogIndex;
+  /** Of all of them. */
+  readonly term: Term;
 }
 
 const serializer = new LogSerializer();
 
 export function damagedIn(segments: readonly Segment[]): DamagedRange[] {
   return segments.flatMap(({ holes }) =>
-    holes.filter(({ first, last }) => last >= first).map(({ first, last }) => ({ first, last }))
+    holes.filter(({ first, last }) => last >= first).map(({ first, last, term }) => ({
+      first,
+      last,
+      term,
+    }))
   );
 }
 

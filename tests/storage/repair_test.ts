@@ -218,10 +218,10 @@ async function damagedDisk(): Promise<MemoryDisk> {
   return disk;
 }
 
-const DAMAGED = [{ first: LogIndex(3), last: LogIndex(3) }, {
-  first: LogIndex(9),
-  last: LogIndex(11),
-}];
+const DAMAGED = [
+  { first: LogIndex(3), last: LogIndex(3), term: Term(1) },
+  { first: LogIndex(9), last: LogIndex(11), term: Term(4) },
+];
 
 Deno.test("damage is named at the start, and whoever may not repair it is refused", async () => {
   const disk = await damagedDisk();
@@ -380,7 +380,7 @@ Deno.test("the persist record speaks of what was synced, and of nothing after a 
   bytes.fill(0, 64 + 2 * entry(1).record.length);
   after.setContent(file, bytes);
   const third = await open(after);
-  assertEquals(third.storage.recovered.damaged, [{ first: LogIndex(3), last: LogIndex(3) }]);
+  assertEquals(third.storage.recovered.damaged, [DAMAGED[0]]);
   await third.storage.persist({ entries: entries(2, 1, 2) });
   const cut = await open(after.crash(() => false));
   assertEquals(cut.storage.recovered.warnings, []);

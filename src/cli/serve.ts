@@ -8,7 +8,7 @@ import { adminApp, AdminMetrics } from "../admin/mod.ts";
 import { DATA_COMMANDS } from "../commands/mod.ts";
 import { formatHostPort, type LoadedSettings } from "../config/mod.ts";
 import { NodeId } from "../base/mod.ts";
-import { type FatalReason, type NodeView, RaftNode } from "../node/mod.ts";
+import { type FatalReason, mayRepair, type NodeView, RaftNode } from "../node/mod.ts";
 import type { HttpServer, Platform, Timer } from "../platform/mod.ts";
 import { RedisServer } from "../server/mod.ts";
 import { DataDirectory, RaftStorage } from "../storage/mod.ts";
@@ -162,6 +162,7 @@ class Serving {
       options: { fsync, fsyncIntervalMs, segmentBytes },
       clock,
       logger,
+      repairs: (configuration) => mayRepair(nodeId, configuration),
       onSynced: (seconds) => this.#metrics.logSynced(seconds),
       onFatal: (error) => this.#node?.diskFailed(error),
     });

@@ -28,6 +28,8 @@ export interface ClientsOptions {
   readonly counters: Counters;
   /** Why the node takes no writes now. */
   readonly refusesWrites: () => string | undefined;
+  /** Why the node answers no reads. */
+  readonly refusesReads: () => string | undefined;
 }
 
 /** Above the first, clients are asked to wait; below the second, they go on. */
@@ -124,7 +126,11 @@ export class Clients implements LaneHost {
 
   /** A read that meets a deadline which the log's time has not reached waits for a mark in the log. */
   runQuery(operation: ReadOperation): Outcome | undefined {
-    const { replica, proposals, schedule } = this.#options;
+    const { replica, proposals, schedule, refusesReads } = this.#options;
+    const reason = refusesReads();
+    if (reason !== undefined) {
+      return { kind: "failure", failure: { effect: "notApplied", reason } };
+    }
     const { machine } = replica;
     const { query } = operation;
     const atMs = operation.readableAtMs ?? 0;

@@ -4,63 +4,67 @@
  * not campaign.
  */
 
-import type { Logger, LogIndex, NodeId } from "../base/mod.ts";
+import type { LogIndex } from "../base/mod.ts";
 import { STATE_HASH_INTERVAL } from "../machine/mod.ts";
-import type { RaftNetwork } from "../network/mod.ts";
-import type { PeerMessage, Raft } from "../raft/mod.ts";
-import type { RaftStorage } from "../storage/mod.ts";
+import type { LogEntry, PeerMessage, Raft, Ready } from "../raft/mod.ts";
 import type { Counters } from "./counters.ts";
 import { LogRepair } from "./log_repair.ts";
+import type { RaftNodeOptions } from "./options.ts";
 import type { Replica } from "./replica.ts";
 import { StateComparison } from "./state_comparison.ts";
 
-export interface IntegrityOptions {
-  readonly id: NodeId;
+/** The node, as far as this needs it. */
+export interface IntegrityHost {
+  readonly options: RaftNodeOptions;
   readonly raft: Raft;
   readonly replica: Replica;
-  readonly storage: RaftStorage;
-  readonly network: RaftNetwork;
-  readonly logger: Logger;
   readonly counters: Counters;
-  readonly nowMs: () => number;
-  readonly schedule: () => void;
+  schedule(): void;
+}
+
+export interface IntegrityHandler {
   /** The state is wrong: whatever was asked of this node must not be answered from it. */
   readonly onQuarantined: (why: string) => void;
   /** Nobody can give back what this node has lost. */
   readonly onLost: (error: Error) => void;
 }
 
-const ADVICE = "stop it, keep a copy of its data directory, and let it join again with an empty " +
-  "one: logboat serve --join HOST:PORT --replace ID";
+const ADVICE = "stop it, keep a copy of its data directory, and let a new node take its place: " +
+  "logboat serve --join HOST:PORT --replace ID";
 
 export class Integrity {
-  readonly #options: IntegrityOptions;
+  readonly #host: IntegrityHost;
   readonly #repair: LogRepair;
   readonly #comparison: StateComparison;
   #unfit = false;
 
-  constructor(options: IntegrityOptions) {
-    this.#options = options;
-    const { raft, replica } = options;
+  constructor(host: IntegrityHost, handler: IntegrityHandler) {
+    this.#host = host;
+    const { options, raft, replica, counters } = host;
     const members = () => raft.configuration.members.map(({ id }) => id);
     this.#repair = new LogRepair({
       ...options,
+      raft,
+      counters,
       members,
+      nowMs: () => options.clock.nowMs(),
+      onLost: handler.onLost,
       appliedIndex: () => replica.appliedIndex,
       onRepaired: (configurations) => {
-        if (configurations.length > 0) raft.step({ kind: "repaired", configurations });
+        if (configurations.length > 0) raft.step({ kind: "configurationsFound", configurations });
         this.#judge();
         replica.retryRead();
       },
     });
     this.#comparison = new StateComparison({
       ...options,
+      counters,
       members,
       term: () => raft.term,
       commitIndex: () => raft.commitIndex,
       onQuarantined: (why) => {
         this.#judge();
-        options.onQuarantined(why);
+        handler.onQuarantined(why);
       },
     });
     this.#judge();
@@ -87,10 +91,23 @@ export class Integrity {
     this.#judge();
   }
 
+  /** Reads entries that a peer needs, for the core; where that fails the core asks again. */
+  async fetch({ peer, first, last, bytesMax }: Ready["fetches"][number]): Promise<void> {
+    const { options, raft } = this.#host;
+    let entries: readonly LogEntry[] = [];
+    try {
+      entries = await options.storage.read(first, last, bytesMax);
+    } catch (error) {
+      this.readFailed(error);
+    }
+    raft.step({ kind: "fetched", peer, first, entries });
+    this.#host.schedule();
+  }
+
   /** An entry has been applied; called for each one. */
   passed(index: LogIndex): void {
     if (index % STATE_HASH_INTERVAL !== 0) return;
-    this.#comparison.note(index, this.#options.replica.machine.stateHash);
+    this.#comparison.note(index, this.#host.replica.machine.stateHash);
   }
 
   /** Takes the messages that are about entries and hashes; false for all others. */
@@ -117,15 +134,15 @@ export class Integrity {
 
   /** Tells the core whether this node may lead. */
   #judge(): void {
-    const { raft, schedule } = this.#options;
+    const { raft } = this.#host;
     const isQuarantined = this.#comparison.quarantined !== undefined;
     const unfit = isQuarantined || this.#repair.blocks;
     if (isQuarantined && raft.role === "leader") {
       raft.step({ kind: "stepDown", reason: "the state of this node is wrong" });
-      schedule();
+      this.#host.schedule();
     }
     if (unfit === this.#unfit) return;
     this.#unfit = unfit;
-    raft.step(unfit ? { kind: "damaged" } : { kind: "repaired", configurations: [] });
+    raft.step(unfit ? { kind: "damaged" } : { kind: "repaired" });
   }
 }

@@ -8,7 +8,7 @@
  * node says so. What it has applied already, or has in a snapshot, it needs no more.
  */
 
-import { type Logger, LogIndex, type NodeId } from "../base/mod.ts";
+import { type Logger, LogIndex, type NodeId, type Term } from "../base/mod.ts";
 import type { RaftNetwork } from "../network/mod.ts";
 import {
   commandOf,
@@ -39,10 +39,13 @@ export interface LogRepairOptions {
   /** Everybody in the newest configuration. */
   readonly members: () => readonly NodeId[];
   /** Entries can be read again: whoever waited may go on. Names what they say of the members. */
-  readonly onRepaired: (configurations: readonly PlacedConfiguration[]) => void;
+  readonly onRepaired: (configurations: readonly FoundConfiguration[]) => void;
   /** Nobody can give back what was read. */
   readonly onLost: (error: Error) => void;
 }
+
+/** What an entry says of the members. */
+export type FoundConfiguration = PlacedConfiguration & { readonly term: Term };
 
 /** An answer that has not come by then is asked for elsewhere. */
 const ANSWER_MS = 1000;
@@ -66,6 +69,15 @@ interface Fetch {
   afterMs: number;
   /** Nobody has it. */
   lost: boolean;
+}
+
+/**
+ * For `RaftStorage.open`: whether node `id` may start with damaged entries, given the newest
+ * configuration on its disk. Alone it must not: nobody could give them back.
+ */
+export function mayRepair(id: NodeId, configuration: Uint8Array | undefined): boolean {
+  if (configuration === undefined) return false;
+  return decodeConfiguration(configuration).members.some((member) => member.id !== id);
 }
 
 export class LogRepair {
@@ -291,9 +303,10 @@ export class LogRepair {
   }
 }
 
-function configurationsIn(entries: readonly LogEntry[]): PlacedConfiguration[] {
+function configurationsIn(entries: readonly LogEntry[]): FoundConfiguration[] {
   return entries.filter(({ kind }) => kind === "configuration").map((entry) => ({
     index: entry.index,
+    term: entry.term,
     configuration: decodeConfiguration(commandOf(entry)),
   }));
 }

@@ -61,6 +61,7 @@ export class Proposals implements BatchObserver {
   readonly #inFlight: Ring<Batch> = new Ring();
   #lastSequence = 0;
   #applying: Batch | undefined;
+  #distrusted: OperationFailure | undefined;
   #bytes = 0;
   #lastResendMs = 0;
 
@@ -294,9 +295,18 @@ export class Proposals implements BatchObserver {
     const batch = this.#applying!;
     const operation = batch.operations[position];
     if (operation === undefined) return;
-    if (operation.kind === "write") operation.outcome = { kind: "reply", reply };
-    else operation.batch = batch;
+    const failure = this.#distrusted;
+    if (operation.kind === "write") {
+      operation.outcome = failure === undefined
+        ? { kind: "reply", reply }
+        : { kind: "failure", failure };
+    } else operation.batch = batch;
     operation.lane.drain(batch);
+  }
+
+  /** The machine's replies are wrong: whoever waits for one gets `failure` from now on. */
+  distrust(failure: OperationFailure): void {
+    this.#distrusted = failure;
   }
 
   /** A batch of ours has been applied, or skipped because one before it is missing. */

@@ -21,6 +21,7 @@ import { Departure } from "./departure.ts";
 import { DiskGuard } from "./disk_guard.ts";
 import { ExpiryRemoval } from "./expiry_removal.ts";
 import type { Gateway, Lane, NodeView } from "./gateway.ts";
+import { Integrity } from "./integrity.ts";
 import { LeaderClock } from "./leader_clock.ts";
 import { LeaderRoute } from "./leader_route.ts";
 import { LeaderWatch } from "./leader_watch.ts";
@@ -51,6 +52,7 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
   readonly membership: Membership;
   readonly operations: Operations;
   readonly counters: Counters = newCounters();
+  readonly integrity: Integrity;
   readonly #route: LeaderRoute;
   readonly #proposals: Proposals;
   readonly #reads: Reads;
@@ -83,6 +85,10 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
     this.raft = newRaft(options, start);
     this.replica = new Replica({ raft: this.raft, storage, clock, start: start.replica }, this);
     const nowMs = () => clock.nowMs();
+    this.integrity = new Integrity(this, {
+      onQuarantined: (reason) => this.#proposals.distrust({ effect: "maybeApplied", reason }),
+      onLost: (error) => this.#fail({ kind: "logDamaged", text: error.message }),
+    });
     const origin = { origin: options.id, incarnation: options.incarnation };
     this.#route = new LeaderRoute({
       ...options,
@@ -101,7 +107,9 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
       proposals: this.#proposals,
       reads: this.#reads,
       schedule: () => this.schedule(),
-      refusesWrites: () => this.#departure.whyNoWrites ?? this.#disk.whyNoWrites,
+      refusesWrites: () =>
+        this.#departure.whyNoWrites ?? this.integrity.quarantined ?? this.#disk.whyNoWrites,
+      refusesReads: () => this.integrity.quarantined,
     });
     this.#persist = new PersistQueue(storage, this, nowMs);
     this.snapshots = new Snapshots({
@@ -237,7 +245,7 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
     const fetched = this.snapshots.onReady(ready);
     if (fetched !== undefined) this.#jump(fetched.state);
     this.#persist.add(ready, fetched?.receiver, fetched?.installed);
-    for (const fetch of ready.fetches) this.#fetch(fetch);
+    for (const fetch of ready.fetches) void this.integrity.fetch(fetch);
     if (ready.reads.length === 0) return;
     const nowMs = this.options.clock.nowMs();
     for (const read of ready.reads) {
@@ -282,16 +290,6 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
     this.#disk.writeFailed(error, retry);
   }
 
-  #fetch(fetch: { peer: NodeId; first: LogIndex; last: LogIndex; bytesMax: number }): void {
-    this.options.storage.read(fetch.first, fetch.last, fetch.bytesMax).then(
-      (entries) => {
-        this.raft.step({ kind: "fetched", peer: fetch.peer, first: fetch.first, entries });
-        this.schedule();
-      },
-      (error) => this.onReadFailed(error),
-    );
-  }
-
   // ——— What comes in ———
 
   #onMessage(message: PeerMessage): void {
@@ -304,7 +302,7 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
   }
 
   #onDriverMessage(message: DriverMessage): void {
-    if (this.snapshots.onMessage(message)) return;
+    if (this.snapshots.onMessage(message) || this.integrity.onMessage(message)) return;
     if (message.kind === "memberChange") this.operations.onRequest(message);
     else if (message.kind === "memberChangeReply") this.operations.onAnswer(message);
   }
@@ -340,6 +338,7 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
     this.#proposals.tick(nowMs);
     this.#reads.tick(nowMs);
     this.snapshots.tick(nowMs);
+    this.integrity.tick(nowMs);
     if (this.raft.role === "leader") {
       this.#removal.tick(nowMs);
       this.membership.tick(nowMs);
@@ -380,13 +379,15 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
     this.#departure.onConfiguration(configuration);
   }
 
-  onPassed(): void {}
+  onPassed(index: LogIndex): void {
+    this.integrity.passed(index);
+  }
 
   onApplied(index: LogIndex): void {
     this.raft.step({ kind: "applied", index });
     this.#reads.applied();
     this.#clients.relieve();
-    this.snapshots.onApplied();
+    if (this.integrity.quarantined === undefined) this.snapshots.onApplied();
     if (this.#proposals.operations > 0) this.schedule();
   }
 
@@ -395,7 +396,7 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
   }
 
   onReadFailed(error: unknown): void {
-    this.#fail({ kind: "logDamaged", text: messageOf(error) });
+    this.integrity.readFailed(error);
   }
 
   // ——— Clients ———

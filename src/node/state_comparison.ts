@@ -5,7 +5,7 @@
  * is a difference. A hash is 16 digits each `STATE_HASH_INTERVAL` entries, to each other member.
  */
 
-import type { Logger, LogIndex, NodeId } from "../base/mod.ts";
+import type { Logger, LogIndex, NodeId, Term } from "../base/mod.ts";
 import type { RaftNetwork } from "../network/mod.ts";
 import type { StateHash } from "../raft/mod.ts";
 import type { Counters } from "./counters.ts";
@@ -15,7 +15,7 @@ export interface StateComparisonOptions {
   readonly network: RaftNetwork;
   readonly logger: Logger;
   readonly counters: Counters;
-  readonly term: () => number;
+  readonly term: () => Term;
   readonly commitIndex: () => LogIndex;
   /** Everybody in the newest configuration. */
   readonly members: () => readonly NodeId[];

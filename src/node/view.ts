@@ -49,15 +49,16 @@ export function describeNode(node: RaftNode, facts: ViewFacts): NodeView {
     snapshotIndex: storage.snapshots.newest?.last.index ?? 0,
     snapshotBytes: storage.snapshots.newest?.bytes ?? 0,
     snapshotting: node.snapshots.isTaking,
-    quarantined: undefined,
+    quarantined: node.integrity.quarantined,
     recovering: raft.isRecovering || raft.needsSnapshot,
-    damagedEntries: 0,
+    damagedEntries: node.integrity.damagedEntries,
     counters: { ...node.counters, leaseReads: raft.readsByLease },
   };
 }
 
 function whyNotReady(node: RaftNode, facts: ViewFacts): string | undefined {
   if (facts.diskTrouble !== undefined) return facts.diskTrouble;
+  if (node.integrity.trouble !== undefined) return node.integrity.trouble;
   if (node.raft.leaderId === undefined) return "no leader is known";
   if (node.raft.needsSnapshot) return "waiting for a snapshot of the leader: its own is lost";
   if (node.snapshots.isFetching) return "taking over a snapshot of the leader";

@@ -130,6 +130,16 @@ export class Members {
     this.#update();
   }
 
+  /** Of an entry that could not be read before, anywhere behind what is committed. False: no news. */
+  insert({ index, configuration }: PlacedConfiguration): boolean {
+    const placed = this.#placed;
+    const before = placed.findLastIndex((other) => other.index <= index);
+    if (before < 0 || placed[before].index === index) return false;
+    placed.splice(before + 1, 0, { index, configuration });
+    this.#update();
+    return true;
+  }
+
   /** The entries from `first` on, none of them committed, are cut off. False: no news. */
   truncateFrom(first: LogIndex): boolean {
     const placed = this.#placed;

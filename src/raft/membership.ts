@@ -4,7 +4,7 @@
  * behind it by itself, whoever began it: what a leader leaves unfinished, the next one finishes.
  */
 
-import type { LogIndex, NodeId } from "../base/mod.ts";
+import type { LogIndex, NodeId, Term } from "../base/mod.ts";
 import {
   type Configuration,
   decodeConfiguration,
@@ -14,11 +14,12 @@ import {
 import { giveUpLease } from "./lease.ts";
 import { commandOf, type LogEntry, recordWithPayload, sealEntry } from "./log_entry.ts";
 import { beginChange, beginPromotion, endJoint, type MemberChange } from "./membership_change.ts";
+import type { PlacedConfiguration } from "./members.ts";
 import type { Progress } from "./progress.ts";
 import type { StepResult } from "./ready.ts";
 import { membersChanged } from "./roles.ts";
 import type { LeaderRole, RaftState } from "./state.ts";
-import { refused } from "./step_result.ts";
+import { DONE, ignored, refused } from "./step_result.ts";
 import { mostCaughtUp } from "./transfer.ts";
 
 /**
@@ -41,6 +42,24 @@ export function truncateLog(state: RaftState, first: LogIndex): void {
   state.log.truncateFrom(first);
   state.outstanding.truncateFrom(first);
   if (state.members.truncateFrom(first)) membersChanged(state);
+}
+
+/** Takes in what entries say that could not be read before; what was cut off meanwhile is no news. */
+export function handleConfigurationsFound(
+  state: RaftState,
+  found: readonly (PlacedConfiguration & { readonly term: Term })[],
+): StepResult {
+  const { members, log } = state;
+  let isNews = false;
+  for (const { index, term, configuration } of found) {
+    if (index <= log.start.index || index > log.last.index) continue;
+    if (log.termAt(index) !== term) continue;
+    isNews = members.insert({ index, configuration }) || isNews;
+  }
+  if (!isNews) return ignored("nothing new");
+  members.commitTo(log.commitIndex);
+  membersChanged(state);
+  return DONE;
 }
 
 /** Begins a change, one at a time and not before this term has committed an entry (§4.1). */

@@ -6,6 +6,7 @@
 import type { LogIndex, NodeId, Term } from "../base/mod.ts";
 import type { Configuration } from "./configuration.ts";
 import type { EntryId, EntryKind, LogEntry } from "./log_entry.ts";
+import type { PlacedConfiguration } from "./members.ts";
 import type { MemberChange } from "./membership_change.ts";
 import type { RaftMessage } from "./message.ts";
 
@@ -81,9 +82,14 @@ export type RaftEvent =
   | { readonly kind: "snapshotWanted"; readonly peer: NodeId }
   /** The machine slept, and the clock of the ticks may have stood still: no lease holds. */
   | { readonly kind: "suspended" }
-  /** Entries of this node's log cannot be read: it does not campaign until they are repaired. */
+  /** This node's log or state cannot be trusted: it does not campaign until that is repaired. */
   | { readonly kind: "damaged" }
   | { readonly kind: "repaired" }
+  /** Entries of the log that could not be read at the start say these, by rising index. */
+  | {
+    readonly kind: "configurationsFound";
+    readonly configurations: readonly (PlacedConfiguration & { readonly term: Term })[];
+  }
   /** Leader only: hand leadership to `to`, or to the most caught-up voter. */
   | { readonly kind: "transfer"; readonly to: NodeId | undefined }
   /** The driver cannot trust its disk to make progress: stop leading (architecture D9). */

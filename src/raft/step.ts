@@ -22,7 +22,7 @@ import {
   tickLeader,
 } from "./leader.ts";
 import { forgetPromises, isPromised } from "./lease.ts";
-import { handleChangeMembers } from "./membership.ts";
+import { handleChangeMembers, handleConfigurationsFound } from "./membership.ts";
 import type { AppendEntriesReply, HeartbeatReply, RaftMessage } from "./message.ts";
 import { sendNewerTerm } from "./outbox.ts";
 import { handleRead, handleReadIndex, handleReadIndexReply } from "./read_index.ts";
@@ -74,6 +74,8 @@ export function stepEvent(state: RaftState, event: RaftEvent): StepResult {
     case "suspended":
       if (state.role.kind === "leader") forgetPromises(state.role);
       return DONE;
+    case "configurationsFound":
+      return handleConfigurationsFound(state, event.configurations);
     case "transfer":
       return handleTransfer(state, event.to);
     case "stepDown":

@@ -4,8 +4,9 @@ import type { LogIndex } from "../base/mod.ts";
 
 /** What an operator does when only a fresh copy of the data can help. */
 export const REJOIN_ADVICE =
-  "Do not repair this by hand. Keep a copy of the directory, then remove this node from the " +
-  "cluster and let it join again under a new node id with an empty data directory";
+  "Do not repair this by hand. Keep a copy of the directory. In a cluster let a new node take the " +
+  "place of this one, with an empty data directory: logboat serve --join HOST:PORT --replace ID. " +
+  "A node without others: logboat restore FILE, with a backup or the newest snapshot in it";
 
 export type StorageErrorKind =
   /** Another process, or this one, has the data directory open. */

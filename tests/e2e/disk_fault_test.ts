@@ -1,13 +1,18 @@
-/** E18, E22, E23: a sync that fails, a torn tail, a damaged record. */
+/** E18, E22 to E26: a sync that fails, a torn tail, damaged records, damaged term and vote. */
 
 import { needs } from "../support/peers.ts";
 import { EXIT_CODES } from "../../src/cli/exit_codes.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
-import { type TestNode, withCluster } from "../support/cluster.ts";
+import { type Cluster, type TestNode, withCluster } from "../support/cluster.ts";
 import { DiskShim } from "../support/disk_shim.ts";
 import { checkHistory, History } from "../support/history.ts";
 import { Load, MixedOperations } from "../support/load.ts";
-import { copyDirectory, flipBit, recordsOfLastSegment } from "../support/log_files.ts";
+import {
+  copyDirectory,
+  flipBit,
+  type RecordPlace,
+  recordsOfLastSegment,
+} from "../support/log_files.ts";
 import { runLogboat } from "../support/server_process.ts";
 import { assertSameContents } from "../support/state.ts";
 import { until, within } from "../support/wait.ts";
@@ -142,38 +147,114 @@ Deno.test("E22: a torn last record is cut off with one warning, everything befor
   });
 });
 
-Deno.test("E23: a node with a damaged record refuses to start, names file and offset, changes nothing", async () => {
+/** Writes `keys` keys on a cluster of three and kills a follower. */
+async function killedFollower(cluster: Cluster, keys: number): Promise<TestNode> {
+  const leader = await cluster.leader();
+  const follower = cluster.nodes.find((node) => node !== leader)!;
+  await write(leader, 0, keys);
+  await cluster.caughtUp();
+  await follower.kill();
+  return follower;
+}
+
+/** Starts a node on damaged data and waits until it equals the others again. */
+async function startAndRepair(cluster: Cluster, node: TestNode): Promise<string> {
+  await node.start();
+  await cluster.caughtUp();
+  await assertSameContents(cluster);
+  return node.process!.lines.join("\n");
+}
+
+Deno.test("E23, E25: a damaged record, in the middle or the last, comes back from another member", async () => {
   await withCluster({ nodes: 3 }, async (cluster) => {
-    const leader = await cluster.leader();
-    const damaged = cluster.nodes.find((node) => node !== leader)!;
-    await leader.withClient(async (client) => {
-      for (let i = 0; i < 30; i++) await client.call("SET", `key:${i}`, `value ${i}`);
-    });
-    await cluster.caughtUp();
-    await damaged.kill();
-    const records = await recordsOfLastSegment(damaged.dataDir);
+    const damaged = await killedFollower(cluster, 30);
+    for (const which of ["middle", "last"]) {
+      for (const within of [3, 40]) {
+        const records = await recordsOfLastSegment(damaged.dataDir);
+        const place = which === "last" ? records.at(-1)! : records[records.length >> 1];
+        await flipBit(place.file, place.offset + within, 3);
+        const verify = await runLogboat(["log", "verify", damaged.dataDir]);
+        assertEquals(verify.code, EXIT_CODES.damagedData.code);
+        for (const part of [place.file, String(place.offset)]) {
+          assertStringIncludes(verify.output, part);
+        }
+        const output = await startAndRepair(cluster, damaged);
+        const what = `${which}, byte ${within}: ${output}`;
+        assertStringIncludes(output, `${place.file} is damaged at byte ${place.offset}`, what);
+        assertMatch(output, /repaired the log with what another member has/, what);
+        await damaged.kill();
+        assertEquals((await runLogboat(["log", "verify", damaged.dataDir])).code, 0, what);
+      }
+    }
+  });
+});
+
+Deno.test("E23: a single node with a damaged record refuses to start, names file and offset, changes nothing", async () => {
+  await withCluster({ nodes: 1 }, async (cluster) => {
+    const [node] = cluster.nodes;
+    await write(node, 0, 30);
+    await node.kill();
+    const records = await recordsOfLastSegment(node.dataDir);
     const place = records[records.length >> 1];
     await flipBit(place.file, place.offset + 40, 3);
     const before = await Deno.readFile(place.file);
+    node.spawn();
+    const status = await within("the damaged node ends", 15_000, node.process!.exited);
+    assertEquals(status.code, EXIT_CODES.damagedData.code);
+    const output = node.process!.lines.join("\n");
+    for (const part of [place.file, String(place.offset), "logboat restore FILE"]) {
+      assertStringIncludes(output, part);
+    }
+    assertEquals(await Deno.readFile(place.file), before, "the file was changed");
+    await flipBit(place.file, place.offset + 40, 3);
+    await node.start();
+    assertEquals(await node.withClient((client) => client.call("GET", "key:29")), "value 29");
+  });
+});
 
-    const verify = await runLogboat(["log", "verify", damaged.dataDir]);
-    assertEquals(verify.code, EXIT_CODES.damagedData.code);
-    for (const part of [place.file, String(place.offset)]) {
-      assertStringIncludes(verify.output, part);
+Deno.test("E24: a record damaged on all members halts them, and nothing is invented", async () => {
+  await withCluster({ nodes: 3 }, async (cluster) => {
+    await write(await cluster.leader(), 0, 20);
+    await cluster.caughtUp();
+    const places: RecordPlace[] = [];
+    for (const node of cluster.nodes) await node.kill();
+    for (const node of cluster.nodes) {
+      const records = await recordsOfLastSegment(node.dataDir);
+      const place = records.find(({ index }) => index === 10)!;
+      await flipBit(place.file, place.offset + 40, 3);
+      places.push(place);
+    }
+    for (const node of cluster.nodes) node.spawn();
+    const lines = () => cluster.nodes.map((node) => node.process!.lines.join("\n"));
+    await until(
+      "all say that nobody has it",
+      { withinMs: 20_000 },
+      () => lines().every((text) => /no other member has entries/.test(text)),
+    );
+    // One good copy is enough for all.
+    const [first] = cluster.nodes;
+    await first.kill();
+    await flipBit(places[0].file, places[0].offset + 40, 3);
+    await first.start();
+    await cluster.caughtUp();
+    await assertSameContents(cluster);
+    assertEquals(await first.withClient((client) => client.call("GET", "key:19")), "value 19");
+  });
+});
+
+Deno.test("E26: one bad copy of term and vote is written again, two end the node with the way back", async () => {
+  await withCluster({ nodes: 3 }, async (cluster) => {
+    const damaged = await killedFollower(cluster, 5);
+    await flipBit(`${damaged.dataDir}/state-a`, 45, 2);
+    assertMatch(await startAndRepair(cluster, damaged), /term and vote were read from its copy/);
+    await damaged.kill();
+    for (const name of ["state-a", "state-b"]) {
+      await flipBit(`${damaged.dataDir}/${name}`, 45, 2);
     }
     damaged.spawn();
     const status = await within("the damaged node ends", 15_000, damaged.process!.exited);
     assertEquals(status.code, EXIT_CODES.damagedData.code);
     const output = damaged.process!.lines.join("\n");
-    for (const part of [place.file, String(place.offset)]) assertStringIncludes(output, part);
-    assertEquals(await Deno.readFile(place.file), before, "the file was changed");
-
-    assertEquals(await leader.withClient((client) => client.call("GET", "key:3")), "value 3");
-    assertEquals(await leader.withClient((client) => client.call("SET", "more", "1")), "OK");
-    await flipBit(place.file, place.offset + 40, 3);
-    assertEquals((await runLogboat(["log", "verify", damaged.dataDir])).code, 0);
-    await damaged.start();
-    await cluster.caughtUp();
-    await assertSameContents(cluster);
+    assertStringIncludes(output, "logboat serve --join HOST:PORT --replace ID");
   });
 });

@@ -5,6 +5,7 @@ import { Request } from "../../src/machine/mod.ts";
 import {
   type FatalReason,
   type Lane,
+  mayRepair,
   type OperationFailure,
   RaftNode,
   type RaftNodeOptions,
@@ -106,6 +107,7 @@ export class VirtualCluster {
       },
       clock: this.clock,
       logger: silentLogger,
+      repairs: (configuration) => mayRepair(id, configuration),
       onFatal: (error) => holder.node?.diskFailed(error),
     });
     const network = new MemoryRaftNetwork(this.hub, id, []);

@@ -319,7 +319,7 @@ Deno.test("E26: both copies bad or missing are refused, with what to do", async 
     const before = snapshotOf(disk);
     const error = await assertRejects(() => openStorage(disk), StorageError);
     assertEquals(error.kind, "stateLost");
-    assertStringIncludes(error.message, "join again under a new node id");
+    assertStringIncludes(error.message, "logboat serve --join HOST:PORT --replace ID");
     assertEquals(snapshotOf(disk), before);
   }
 });

@@ -95,8 +95,13 @@ export function noteRound(
 ): void {
   if (round <= progress.readRound) return;
   progress.readRound = round;
+  maybeConfirmRound(state, role);
+}
+
+/** Ends the round in flight when a majority has answered it: of the members in effect now. */
+export function maybeConfirmRound(state: RaftState, role: LeaderRole): void {
   const current = role.readRound;
-  if (current === undefined || round < current.round) return;
+  if (current === undefined) return;
   let incoming = state.members.ownVotes & INCOMING;
   let outgoing = state.members.ownVotes >> 1;
   for (const { votes, readRound } of role.peers) {

@@ -8,7 +8,7 @@ import { armElectionTimer, armForAnswers, noteLeaderContact } from "./election_t
 import { forgetPromises, newLease } from "./lease.ts";
 import { RECORD_HEADER_BYTES, sealEntry } from "./log_entry.ts";
 import { newProgress, type Progress } from "./progress.ts";
-import { returnReads } from "./read_index.ts";
+import { maybeConfirmRound, returnReads } from "./read_index.ts";
 import type { RoleState } from "./ready.ts";
 import type { FollowerRole, LeaderRole, RaftState, Role } from "./state.ts";
 
@@ -84,6 +84,8 @@ export function membersChanged(state: RaftState): void {
   if (role.kind === "leader") {
     role.peers = peersOf(state, role.peers, state.log.last.index);
     forgetPromises(role);
+    // Whom a round of reads waited for may be gone.
+    maybeConfirmRound(state, role);
   } else fitRole(state);
 }
 

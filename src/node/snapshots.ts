@@ -141,7 +141,7 @@ export class Snapshots {
     this.#fetched = fetched;
     raft.step({
       kind: "snapshotReceived",
-      from: raft.leaderId ?? fetched.from,
+      from: raft.leaderId,
       term: raft.term,
       last,
       configuration,

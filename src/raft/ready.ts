@@ -66,12 +66,13 @@ export type RaftEvent =
   /** The disk's log begins behind `start` now, which is applied. */
   | { readonly kind: "compacted"; readonly start: EntryId }
   /**
-   * A snapshot of the leader `from`, whose term is `term`, is here, complete and verified.
-   * `Ready.snapshot` says whether it is to be installed; nothing before it is needed then.
+   * A snapshot of the leader `from`, whose term is `term`, is here, complete and verified; without
+   * `from` its sender leads no more and nobody else is known to. `Ready.snapshot` says whether it is
+   * to be installed; nothing before it is needed then.
    */
   | {
     readonly kind: "snapshotReceived";
-    readonly from: NodeId;
+    readonly from: NodeId | undefined;
     readonly term: Term;
     readonly last: EntryId;
     readonly configuration: Configuration;

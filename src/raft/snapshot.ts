@@ -8,7 +8,7 @@ import { follow } from "./follower.ts";
 import { becomeProbe } from "./progress.ts";
 import type { RaftEvent, StepResult } from "./ready.ts";
 import { becomeFollower, membersChanged } from "./roles.ts";
-import type { RaftState } from "./state.ts";
+import type { FollowerRole, RaftState } from "./state.ts";
 import { DONE, ignored } from "./step_result.ts";
 
 type SnapshotReceived = Extract<RaftEvent, { kind: "snapshotReceived" }>;
@@ -20,8 +20,9 @@ type SnapshotReceived = Extract<RaftEvent, { kind: "snapshotReceived" }>;
 export function handleSnapshot(state: RaftState, event: SnapshotReceived): StepResult {
   if (event.from === state.id) return ignored("from itself");
   if (event.term < state.term) return ignored("an older leader");
+  if (event.from === undefined && state.role.kind === "leader") return ignored("leads by now");
   if (event.term > state.term) becomeFollower(state, event.term, event.from);
-  const role = follow(state, event.from);
+  const role = event.from === undefined ? followNobody(state) : follow(state, event.from);
   const { log, members, outstanding } = state;
   const { last, configuration } = event;
   const isNews = log.needsSnapshot ? last.index >= log.start.index : last.index > log.commitIndex;
@@ -37,8 +38,15 @@ export function handleSnapshot(state: RaftState, event: SnapshotReceived): StepR
   // Committed entries are the leader's; so is what the snapshot covers.
   const matched = Math.max(role.matchedIndex, Math.min(last.index, log.commitIndex));
   role.matchedIndex = matched as LogIndex;
-  role.ackDue = true;
+  role.ackDue = role.leaderId !== undefined;
   return isNews ? DONE : ignored("not newer than what is here");
+}
+
+/** The sender leads no more, and who leads now is not known yet. */
+function followNobody(state: RaftState): FollowerRole {
+  const { role } = state;
+  if (role.kind === "follower" || role.kind === "learner") return role;
+  return becomeFollower(state, state.term, undefined);
 }
 
 /** The transfer to a follower has ended. What it has now, its acknowledgement says. */

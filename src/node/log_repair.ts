@@ -265,8 +265,12 @@ export class LogRepair {
 
   /** Everybody was asked: says so once, and asks again later, for a member may come back. */
   #noteLost(fetch: Fetch, nowMs: number): void {
-    const { logger, appliedIndex } = this.#options;
+    const { logger, appliedIndex, raft } = this.#options;
     const { first, last } = fetch.range;
+    // The others have applied it and given it up: what they made of it is in their snapshots.
+    if (last > appliedIndex() && last <= raft.commitIndex && raft.role !== "leader") {
+      raft.step({ kind: "lost", through: last });
+    }
     if (!fetch.lost) {
       const text = last <= appliedIndex()
         ? "no other member has entries that cannot be read here; they were applied before"

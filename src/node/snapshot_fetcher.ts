@@ -148,7 +148,7 @@ export class SnapshotFetcher {
     if (!raft.needsSnapshot || nowMs < this.#wantedAtMs) return;
     if (raft.leaderId === undefined || raft.role === "leader") return;
     this.#wantedAtMs = nowMs + WANTED_INTERVAL_MS;
-    this.#request(raft.leaderId, { term: NO_TERM, index: raft.logStart.index }, 0);
+    this.#request(raft.leaderId, { term: NO_TERM, index: raft.snapshotIndexMin }, 0);
   }
 
   #isLeader(from: NodeId, term: Term): boolean {
@@ -158,7 +158,7 @@ export class SnapshotFetcher {
 
   #isNeeded(last: EntryId): boolean {
     const { raft } = this.#options;
-    return raft.needsSnapshot ? last.index >= raft.logStart.index : last.index > raft.commitIndex;
+    return raft.needsSnapshot ? last.index >= raft.snapshotIndexMin : last.index > raft.commitIndex;
   }
 
   async #begin(leader: NodeId, manifest: SnapshotManifest): Promise<void> {

@@ -158,6 +158,10 @@ export class Raft {
   get needsSnapshot(): boolean {
     return this.#state.log.needsSnapshot;
   }
+  /** The least that such a snapshot must cover. */
+  get snapshotIndexMin(): LogIndex {
+    return this.#state.log.snapshotIndexMin;
+  }
   /** Records in memory that are not committed. */
   get uncommittedBytes(): number {
     return this.#state.log.uncommittedBytes;

@@ -42,6 +42,8 @@ export class RaftLog {
   #appliedIndex: number;
   #stableIndex: number;
   #takenIndex: number;
+  /** Committed entries up to here that were not applied cannot be read on any member. */
+  #lostIndex = 0;
 
   constructor(recovered: RecoveredPositions, cacheBytesMax: number) {
     const { start, last, termRuns, appliedIndex } = recovered;
@@ -70,9 +72,13 @@ export class RaftLog {
   get last(): EntryId {
     return this.#last;
   }
-  /** The machine lacks what was compacted away: it can only go on from a snapshot of a peer. */
+  /** The machine lacks what is here no more: it can only go on from a snapshot of a peer. */
   get needsSnapshot(): boolean {
-    return this.#appliedIndex < this.#runs.start.index;
+    return this.#appliedIndex < this.snapshotIndexMin;
+  }
+  /** The least that a snapshot must cover for the machine to go on from it with the log. */
+  get snapshotIndexMin(): LogIndex {
+    return Math.max(this.#runs.start.index, this.#lostIndex) as LogIndex;
   }
   get commitIndex(): LogIndex {
     return this.#commitIndex as LogIndex;
@@ -233,6 +239,15 @@ export class RaftLog {
     this.#stableIndex = 0;
     this.#takenIndex = index;
     return true;
+  }
+
+  /** Committed entries up to `index`, known by their ids, can be applied by no member any more. */
+  lose(index: LogIndex): void {
+    assert(
+      index <= this.#commitIndex,
+      `Cannot lose entry ${index}: commit index is ${this.#commitIndex}`,
+    );
+    this.#lostIndex = Math.max(this.#lostIndex, index);
   }
 
   /** The machine has applied up to `index`: bodies beyond the cache's bound are let go. */

@@ -86,6 +86,8 @@ export type RaftEvent =
   /** This node's log or state cannot be trusted: it does not campaign until that is repaired. */
   | { readonly kind: "damaged" }
   | { readonly kind: "repaired" }
+  /** Committed entries up to here can be read on no member: a snapshot must cover them. */
+  | { readonly kind: "lost"; readonly through: LogIndex }
   /** Entries of the log that could not be read at the start say these, by rising index. */
   | {
     readonly kind: "configurationsFound";

@@ -25,7 +25,9 @@ export function handleSnapshot(state: RaftState, event: SnapshotReceived): StepR
   const role = event.from === undefined ? followNobody(state) : follow(state, event.from);
   const { log, members, outstanding } = state;
   const { last, configuration } = event;
-  const isNews = log.needsSnapshot ? last.index >= log.start.index : last.index > log.commitIndex;
+  const isNews = log.needsSnapshot
+    ? last.index >= log.snapshotIndexMin
+    : last.index > log.commitIndex;
   if (isNews && (log.needsSnapshot || !log.has(last))) {
     if (log.restore(last)) {
       outstanding.truncateFrom(1 as LogIndex);

@@ -74,6 +74,9 @@ export function stepEvent(state: RaftState, event: RaftEvent): StepResult {
     case "suspended":
       if (state.role.kind === "leader") forgetPromises(state.role);
       return DONE;
+    case "lost":
+      state.log.lose(event.through);
+      return DONE;
     case "configurationsFound":
       return handleConfigurationsFound(state, event.configurations);
     case "transfer":

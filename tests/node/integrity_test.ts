@@ -192,11 +192,7 @@ Deno.test("a leader that cannot read an entry for a follower takes it back and s
   cluster.kill(late);
   // So many that the leader has to read from its disk what the follower lacks.
   const first = cluster.leader!.node.raft.lastEntry.index + 1;
-  const lane = cluster.leader!.node.openLane();
-  for (let i = 0; i < 60; i++) {
-    const answer = send(lane, "SET", `big:${i}`, "x".repeat(1000));
-    await cluster.clock.runUntil(() => answer.text !== undefined, 10_000);
-  }
+  await writeMuch(cluster);
   const leader = cluster.leader!;
   assert(leader.node.raft.firstInMemory > first + 2, "the entry is on disk alone");
   damage(cluster.disks.get(leader.node.options.id)!, [first + 2]);
@@ -205,6 +201,50 @@ Deno.test("a leader that cannot read an entry for a follower takes it back and s
   assertEquals(leader.node.view().counters.entriesRepaired, 1);
   assertEquals(leader.storage.damaged, []);
   assertNobodyEnded(cluster);
+});
+
+/** More than a segment. */
+async function writeMuch(cluster: VirtualCluster): Promise<void> {
+  const lane = cluster.leader!.node.openLane();
+  for (let i = 0; i < 80; i++) {
+    const answer = send(lane, "SET", `big:${i}`, "x".repeat(1000));
+    await cluster.clock.runUntil(() => answer.text !== undefined, 10_000);
+  }
+}
+
+async function takeSnapshot(cluster: VirtualCluster, { node }: LiveNode): Promise<void> {
+  let kind: string | undefined;
+  void node.snapshots.take().then((taken) => kind = taken.kind);
+  await cluster.clock.runUntil(() => kind !== undefined, 10_000);
+  assertEquals(kind, "done");
+}
+
+Deno.test("a member whose damaged entries nobody keeps any more goes on from a snapshot", async () => {
+  const cluster = await clusterOf(3);
+  await writeMuch(cluster);
+  const id = cluster.followers()[0].node.options.id;
+  for (const live of cluster.live.values()) {
+    if (live.node.options.id !== id) await takeSnapshot(cluster, live);
+  }
+  await writeMuch(cluster);
+  await cluster.converge();
+  cluster.kill(id);
+  damage(cluster.disks.get(id)!, [3, 12]);
+  for (const live of cluster.live.values()) {
+    // The second one lets the log go that the first one covers.
+    await takeSnapshot(cluster, live);
+    await cluster.clock.run(1000);
+    assert(live.storage.firstIndex > 12, `the log begins with ${live.storage.firstIndex}`);
+    assert(live.storage.firstIndex < live.storage.lastIndex);
+  }
+  const { node } = await cluster.start(id);
+  await cluster.converge();
+  const { counters, firstIndex } = node.view();
+  // Its log was good behind the damage and stays.
+  assertEquals([counters.snapshotsInstalled, firstIndex], [1, 1]);
+  assertNobodyEnded(cluster);
+  await write(cluster, 3, 500);
+  await cluster.converge();
 });
 
 Deno.test("a single node that cannot read its log while it runs ends", async () => {

@@ -1,5 +1,5 @@
 /**
- * The HTTP server of both adapters, on `node:http`, which keeps deadlines for slow headers, slow
+ * HTTP of both adapters: the client in `http_client.ts`, and here the server, on `node:http`, which keeps deadlines for slow headers, slow
  * bodies and idle connections on Deno and on Bun (`Deno.serve` has no deadline for headers).
  */
 
@@ -8,6 +8,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { toPlatformError } from "./errors.ts";
+import { sendRequest } from "./http_client.ts";
 import {
   HTTP_BODY_BYTES_MAX,
   HTTP_CONNECTIONS_MAX,
@@ -20,6 +21,7 @@ import type { Http, HttpServer } from "./ports.ts";
 const DEADLINE_CHECK_MS = 250;
 
 export const nodeHttp: Http = {
+  request: sendRequest,
   serve(options) {
     const { hostname, port, fetch, requestTimeoutMs } = options;
     const handle = getRequestListener(fetch, { overrideGlobalObjects: false });

@@ -172,8 +172,14 @@ export interface OutputBuffer {
   bytes(source: Uint8Array, start?: number, end?: number): void;
 }
 
-/** The HTTP server of the admin endpoint. */
+/** The HTTP server of the admin endpoint, and requests to those of others. */
 export interface Http {
+  /**
+   * Sends one request; resolves when the head of the answer is here. Throws `PlatformError`
+   * "ECONNREFUSED" when nothing was sent, "ETIMEDOUT" or "ECONNRESET" when it may have been; so does
+   * the body of the answer.
+   */
+  request(request: HttpRequest): Promise<HttpAnswer>;
   /** Serves until closed, with deadlines for slow and idle clients. */
   serve(options: {
     readonly hostname: string;
@@ -182,6 +188,22 @@ export interface Http {
     /** A request's header and body must be here within this time. */
     readonly requestTimeoutMs: number;
   }): Promise<HttpServer>;
+}
+
+/** A request to an HTTP server. */
+export interface HttpRequest {
+  readonly url: string;
+  readonly method: "GET" | "POST" | "DELETE";
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | undefined;
+  /** So long nothing may come, before the head of the answer and between parts of its body. */
+  readonly silenceMsMax: number;
+}
+
+/** The answer; its body must be read to its end or left by leaving the loop. */
+export interface HttpAnswer {
+  readonly status: number;
+  readonly body: AsyncIterable<Uint8Array>;
 }
 
 /** A running HTTP server, with the address that it has got. */

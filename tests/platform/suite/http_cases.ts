@@ -1,7 +1,7 @@
 /** The HTTP port: answers, limits, and deadlines against slow clients. */
 
 import * as net from "node:net";
-import type { HttpServer, Platform } from "../../../src/platform/mod.ts";
+import type { HttpAnswer, HttpRequest, HttpServer, Platform } from "../../../src/platform/mod.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
 import { type Case, codeOfFailure, sleep, until } from "./harness.ts";
 
@@ -135,4 +135,91 @@ export const httpCases: readonly Case[] = [
         assertEquals(await pending, "cut");
       }),
   },
+  {
+    name: "http client: an answer, with the body that was sent",
+    run: ({ platform }) =>
+      withServer(platform, async ({ port }) => {
+        const body = "y".repeat(200_000);
+        const echo = await platform.http.request(request(port, "/echo", { method: "POST", body }));
+        assertEquals([echo.status, await textOf(echo)], [200, body]);
+        const gone = await platform.http.request(request(port, "/a", { method: "DELETE" }));
+        assertEquals(await textOf(gone), "DELETE /a");
+      }),
+  },
+  {
+    name: "http client: nobody there, silence, and an end in the middle are told apart",
+    run: async ({ platform }) => {
+      const send = (port: number) =>
+        codeOfFailure(async () => {
+          await textOf(await platform.http.request(request(port, "/", { silenceMsMax: 300 })));
+        });
+      assertEquals(await send(1), "ECONNREFUSED");
+      await withRawServer("", async (port) => assertEquals(await send(port), "ETIMEDOUT"));
+      const head = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n";
+      await withRawServer(`${head}half`, async (port) => {
+        assertEquals(await send(port), "ETIMEDOUT");
+      });
+      await withRawServer(`${head}half`, async (port) => {
+        assertEquals(await send(port), "ECONNRESET");
+      }, true);
+    },
+  },
+  {
+    name: "http client: a reader may be slower than the silence allows",
+    run: ({ platform }) =>
+      withServer(platform, async ({ port }) => {
+        const body = "z".repeat(500_000);
+        const answer = await platform.http.request(
+          request(port, "/echo", { method: "POST", body, silenceMsMax: 200 }),
+        );
+        let length = 0;
+        for await (const chunk of answer.body) {
+          if (length === 0) await sleep(500);
+          length += chunk.length;
+        }
+        assertEquals(length, body.length);
+      }),
+  },
 ];
+
+function request(port: number, path: string, change: Partial<HttpRequest>): HttpRequest {
+  return {
+    url: `http://127.0.0.1:${port}${path}`,
+    method: "GET",
+    headers: {},
+    body: undefined,
+    silenceMsMax: 5000,
+    ...change,
+  };
+}
+
+async function textOf(answer: HttpAnswer): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of answer.body) text += decoder.decode(chunk, { stream: true });
+  return text + decoder.decode();
+}
+
+/** Answers any request with `text` and then nothing, or the end of the connection. */
+async function withRawServer(
+  text: string,
+  run: (port: number) => Promise<void>,
+  ends = false,
+): Promise<void> {
+  const sockets: net.Socket[] = [];
+  const server = net.createServer((socket) => {
+    sockets.push(socket);
+    socket.on("error", () => {});
+    socket.once("data", () => {
+      if (text !== "") socket.write(text);
+      if (ends) socket.end();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  try {
+    await run((server.address() as net.AddressInfo).port);
+  } finally {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  }
+}

@@ -33,7 +33,7 @@ export interface ProcessStats {
 
 export interface AdminDeps {
   readonly view: () => NodeView;
-  readonly actions: Pick<NodeActions, "transferLeadership">;
+  readonly actions: NodeActions;
   readonly listenerStats: () => ListenerStats;
   readonly processStats: () => ProcessStats;
   readonly metrics: AdminMetrics;

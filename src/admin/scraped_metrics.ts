@@ -1,6 +1,7 @@
 /** The metrics that are read when they are asked for. */
 
 import type { NodeView } from "../node/mod.ts";
+import { addClusterMetrics } from "./cluster_metrics.ts";
 import type { MetricSources, MetricTable } from "./metric_table.ts";
 
 const ROLES: readonly NodeView["role"][] = [
@@ -14,6 +15,7 @@ const ROLES: readonly NodeView["role"][] = [
 /** Everything that the node, the listener and the process tell of themselves. */
 export function addScrapedMetrics(table: MetricTable): void {
   addRaft(table);
+  addClusterMetrics(table);
   addPeers(table);
   addKeyspace(table);
   addClients(table);
@@ -75,6 +77,19 @@ function addRaft(table: MetricTable): void {
 function addPeers(table: MetricTable): void {
   const peers = ({ view }: MetricSources) => view.members.filter(({ id }) => id !== view.nodeId);
   const labels = ["peer"];
+  table.gaugesOf(
+    {
+      name: "logboat_raft_peer_snapshot_sent_ratio",
+      help: "How much of the snapshot that a peer is being sent it has; on the leader only.",
+      labels,
+    },
+    (sources) =>
+      peers(sources).flatMap(({ id, snapshotSending }) =>
+        snapshotSending === undefined
+          ? []
+          : [[{ peer: id }, snapshotSending.sentBytes / Math.max(1, snapshotSending.bytes)]]
+      ),
+  );
   table.gaugesOf(
     { name: "logboat_raft_peer_connected", help: "1 while a link to the peer is up.", labels },
     (sources) => peers(sources).map((peer) => [{ peer: peer.id }, +peer.connected]),

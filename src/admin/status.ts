@@ -7,7 +7,8 @@ z.config({ jitless: true });
 
 const count = z.int().min(0);
 
-const member = z.object({
+/** A member as this node sees it. */
+export const member = z.object({
   id: count,
   raftAddress: z.string(),
   redisAddress: z.string(),

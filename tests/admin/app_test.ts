@@ -1,7 +1,13 @@
 /** Every route of the admin endpoint, without a socket. */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
-import { ADMIN_ROUTES, adminApp, type AdminDeps, statusSchema } from "../../src/admin/mod.ts";
+import {
+  ADMIN_ROUTES,
+  adminApp,
+  type AdminDeps,
+  clusterSchema,
+  statusSchema,
+} from "../../src/admin/mod.ts";
 import { fakeNode, view } from "./support.ts";
 
 const BASE = "http://localhost:8379";
@@ -66,7 +72,7 @@ Deno.test("/ is a page that loads nothing and lets no member's address become ma
 });
 
 Deno.test("every answer forbids caching, sniffing and framing", async () => {
-  for (const path of [...Object.keys(ADMIN_ROUTES), "/nowhere"]) {
+  for (const path of [...ADMIN_ROUTES.map((route) => route.path), "/nowhere"]) {
     const { headers } = await ask(fakeNode(), path);
     assertEquals(headers.get("cache-control"), "no-store", path);
     assertEquals(headers.get("x-content-type-options"), "nosniff", path);
@@ -115,6 +121,101 @@ Deno.test("a client that goes while it sends its body is no bug, and nothing is 
   assertEquals([deps.bugs, deps.transfers], [[], []]);
 });
 
+Deno.test("/api/v1/cluster is the members with their standing and how far they are", async () => {
+  const answer = JSON.parse((await ask(fakeNode(), "/api/v1/cluster")).text);
+  assertEquals(clusterSchema.parse(answer), answer, "a field is not in the schema");
+  const [, second] = answer.members;
+  assertEquals([second.standing, second.leads, second.lagEntries], ["voter", false, 10]);
+  const followers = view.members.map((member) => ({ ...member, matchIndex: undefined }));
+  const other = fakeNode({ view: () => ({ ...view, members: followers, leaderId: 3 }) });
+  const seen = JSON.parse((await ask(other, "/api/v1/cluster")).text);
+  assertEquals(seen.members.map((each: { lagEntries: unknown }) => each.lagEntries), [
+    null,
+    null,
+    null,
+  ]);
+  assertEquals(seen.members[2].leads, true);
+});
+
+Deno.test("members: add, remove, promote and demote reach the node as they were asked", async () => {
+  const deps = fakeNode();
+  const body = '{"raftAddress":"10.0.0.4:7379","redisAddress":"10.0.0.4:6379"}';
+  const added = await ask(deps, "/api/v1/members", post(body));
+  assertEquals([added.status, JSON.parse(added.text)], [200, { id: 4, text: "done so" }]);
+  const full = body.replace("}", ',"as":"voter","id":9,"replaces":2}');
+  assertEquals((await ask(deps, "/api/v1/members", post(full))).status, 200);
+  assertEquals((await ask(deps, "/api/v1/members/3", { method: "DELETE" })).status, 200);
+  assertEquals((await ask(deps, "/api/v1/members/3/promote", { method: "POST" })).status, 200);
+  assertEquals((await ask(deps, "/api/v1/members/3/demote", { method: "POST" })).status, 200);
+  const [raftAddress, redisAddress] = ["10.0.0.4:7379", "10.0.0.4:6379"];
+  assertEquals(deps.changes, [
+    { kind: "add", raftAddress, redisAddress, as: "voter" },
+    { kind: "add", raftAddress, redisAddress, as: "voter", id: 9, replaces: 2 },
+    { kind: "remove", id: 3 },
+    { kind: "promote", id: 3 },
+    { kind: "demote", id: 3 },
+  ]);
+});
+
+Deno.test("members: refused is 409, not known is 504, nonsense 400 before anything is done", async () => {
+  const remove = { method: "DELETE" };
+  for (const [kind, status] of [["refused", 409], ["unknown", 504]] as const) {
+    const deps = fakeNode({ change: { kind, text: "Cannot remove node 3: why" } });
+    const answer = await ask(deps, "/api/v1/members/3", remove);
+    assertEquals([answer.status, JSON.parse(answer.text)], [
+      status,
+      { error: "Cannot remove node 3: why" },
+    ]);
+  }
+  const deps = fakeNode();
+  for (const id of ["0", "-1", "x", "1.5", "12345678901"]) {
+    assertEquals((await ask(deps, `/api/v1/members/${id}`, remove)).status, 400, id);
+  }
+  const addresses = ["a", "a:b", "0.0.0.0:7379", "10.0.0.4:0", "", 7];
+  for (const raftAddress of addresses) {
+    const body = JSON.stringify({ raftAddress, redisAddress: "10.0.0.4:6379" });
+    assertEquals((await ask(deps, "/api/v1/members", post(body))).status, 400, body);
+  }
+  assertEquals((await ask(deps, "/api/v1/members", post('{"as":"boss"}'))).status, 400);
+  assertEquals(deps.changes, []);
+});
+
+Deno.test("snapshot: what it covers, or why there is none", async () => {
+  const done = await ask(fakeNode(), "/api/v1/snapshot", { method: "POST" });
+  assertEquals([done.status, JSON.parse(done.text)], [200, { index: 94, bytes: 2048 }]);
+  const snapshot = { kind: "refused", text: "why" } as const;
+  const refused = await ask(fakeNode({ snapshot }), "/api/v1/snapshot", { method: "POST" });
+  assertEquals([refused.status, JSON.parse(refused.text)], [409, {
+    error: "Cannot take a snapshot: why",
+  }]);
+});
+
+Deno.test("backup: the file with its index; refused; left early", async () => {
+  const { status, headers, text } = await ask(fakeNode(), "/api/v1/backup");
+  assertEquals([status, text, headers.get("x-logboat-index")], [200, "RDB", "94"]);
+  const backup = { kind: "refused", text: "why" } as const;
+  const refused = await ask(fakeNode({ backup }), "/api/v1/backup");
+  assertEquals([refused.status, JSON.parse(refused.text)], [409, { error: "Cannot back up: why" }]);
+
+  let asked = 0;
+  let left = false;
+  async function* endless() {
+    try {
+      for (;; asked++) yield await Promise.resolve(new Uint8Array(10));
+    } finally {
+      left = true;
+    }
+  }
+  const started = { kind: "started", index: 1, chunks: endless() } as const;
+  const response = await adminApp(fakeNode({ backup: started })).request(`${BASE}/api/v1/backup`, {
+    headers: { host: "localhost" },
+  });
+  const reader = response.body!.getReader();
+  await reader.read();
+  await reader.cancel();
+  assertEquals([left, asked <= 2], [true, true], `the walk went on: ${asked} pieces`);
+});
+
 Deno.test("unknown paths and wrong methods are JSON errors that say what is there", async () => {
   const missing = await ask(fakeNode(), "/nowhere");
   assertEquals(missing.status, 404);
@@ -122,11 +223,15 @@ Deno.test("unknown paths and wrong methods are JSON errors that say what is ther
   const wrong = await ask(fakeNode(), "/api/v1/transfer");
   assertEquals([wrong.status, wrong.headers.get("allow")], [405, "POST"]);
   assertEquals((await ask(fakeNode(), "/metrics", { method: "DELETE" })).status, 405);
+  const member = await ask(fakeNode(), "/api/v1/members/3", { method: "POST" });
+  assertEquals([member.status, member.headers.get("allow")], [405, "DELETE"]);
+  assertEquals((await ask(fakeNode(), "/api/v1/members/3/eject", { method: "POST" })).status, 404);
 });
 
 Deno.test("with a token, only health and readiness are open", async () => {
   const deps = fakeNode({ token: "s3cret", hostname: "10.0.0.1" });
-  for (const [path, method] of Object.entries(ADMIN_ROUTES)) {
+  for (const { path: pattern, method } of ADMIN_ROUTES) {
+    const path = pattern.replace("{id}", "3");
     const open = path === "/healthz" || path === "/readyz";
     for (
       const authorization of [undefined, "Bearer wrong", "Bearer s3cre", "Basic s3cret", "s3cret"]
@@ -137,9 +242,11 @@ Deno.test("with a token, only health and readiness are open", async () => {
       if (!open) assertMatch(answered.get("www-authenticate") ?? "", /^Bearer/);
     }
     const right = { authorization: "bearer s3cret", host: "any.example.org" };
-    assertEquals((await ask(deps, path, { method, headers: right })).status, 200, path);
+    const wanted = path === "/api/v1/members" ? 400 : 200;
+    assertEquals((await ask(deps, path, { method, headers: right })).status, wanted, path);
   }
   assertEquals(deps.transfers, [undefined]);
+  assertEquals(deps.changes.map(({ kind }) => kind), ["remove", "promote", "demote"]);
 });
 
 Deno.test("a browser may give the token as its password, to look and not to act", async () => {
@@ -152,7 +259,8 @@ Deno.test("a browser may give the token as its password, to look and not to act"
   const asked = await ask(deps, "/", { headers: { accept } });
   assertEquals(asked.status, 401);
   assertMatch(asked.headers.get("www-authenticate") ?? "", /^Basic realm="logboat"/);
-  for (const [path, method] of Object.entries(ADMIN_ROUTES)) {
+  for (const { path: pattern, method } of ADMIN_ROUTES) {
+    const path = pattern.replace("{id}", "3");
     if (path === "/healthz" || path === "/readyz") continue;
     const right = { authorization: basic("anyone:a:b\u00e9"), accept };
     const looks = method === "GET";

@@ -1,7 +1,14 @@
 /** An admin endpoint over a made-up node. */
 
 import { type AdminDeps, AdminMetrics, type ListenerStats } from "../../src/admin/mod.ts";
-import type { NodeView, TransferOutcome } from "../../src/node/mod.ts";
+import type {
+  BackupOutcome,
+  ChangeOutcome,
+  MemberChangeRequest,
+  NodeView,
+  SnapshotOutcome,
+  TransferOutcome,
+} from "../../src/node/mod.ts";
 
 export const view: NodeView = {
   clusterId: "0123456789abcdef0123456789abcdef",
@@ -46,7 +53,7 @@ export const view: NodeView = {
       matchIndex: 0,
       lastContactMs: 9000,
       featureLevel: 1,
-      snapshotSending: undefined,
+      snapshotSending: { sentBytes: 25, bytes: 100 },
     },
   ],
   ready: true,
@@ -91,7 +98,7 @@ export const view: NodeView = {
     leaseReads: 58,
     localReads: 59,
     entriesRepaired: 60,
-    stateHashesCompared: 61,
+    stateHashesCompared: 123,
     stateHashesDiffering: 62,
   },
 };
@@ -114,21 +121,39 @@ export const listener: ListenerStats = {
 export interface FakeNode extends AdminDeps {
   /** What was asked of `transferLeadership`. */
   readonly transfers: (number | undefined)[];
+  /** What was asked of `changeMembers`. */
+  readonly changes: MemberChangeRequest[];
   readonly bugs: unknown[];
 }
 
+/** What the made-up node answers. */
+interface Outcomes {
+  readonly outcome?: TransferOutcome;
+  readonly change?: ChangeOutcome;
+  readonly backup?: BackupOutcome;
+  readonly snapshot?: SnapshotOutcome;
+}
+
 export function fakeNode(
-  change: Partial<AdminDeps> & { readonly outcome?: TransferOutcome } = {},
+  { outcome, change, backup, snapshot, ...deps }: Partial<AdminDeps> & Outcomes = {},
 ): FakeNode {
   const transfers: (number | undefined)[] = [];
+  const changes: MemberChangeRequest[] = [];
   const bugs: unknown[] = [];
   return {
     view: () => view,
     actions: {
       transferLeadership(to) {
         transfers.push(to);
-        return Promise.resolve(change.outcome ?? { kind: "done", leaderId: to ?? 2 });
+        return Promise.resolve(outcome ?? { kind: "done", leaderId: to ?? 2 });
       },
+      changeMembers(request) {
+        changes.push(request);
+        return Promise.resolve(change ?? { kind: "done", text: "done so", id: request.id ?? 4 });
+      },
+      backup: () =>
+        Promise.resolve(backup ?? { kind: "started", index: 94, chunks: bytesOf("RDB") }),
+      takeSnapshot: () => Promise.resolve(snapshot ?? { kind: "done", index: 94, bytes: 2048 }),
     },
     listenerStats: () => listener,
     processStats: () => ({
@@ -145,7 +170,12 @@ export function fakeNode(
     version: "1.2.3",
     onBug: (error) => bugs.push(error),
     transfers,
+    changes,
     bugs,
-    ...change,
+    ...deps,
   };
+}
+
+async function* bytesOf(...texts: readonly string[]): AsyncGenerator<Uint8Array> {
+  for (const text of texts) yield await Promise.resolve(new TextEncoder().encode(text));
 }

@@ -3,6 +3,7 @@
 export * from "./batch.ts";
 export * from "./machine.ts";
 export * from "./origin_table.ts";
+export { RdbImport } from "./rdb_import.ts";
 export { SnapshotLoader } from "./snapshot.ts";
 export type { SnapshotHeader, SnapshotWalk } from "./snapshot.ts";
 export { STATE_HASH_INTERVAL } from "./state_hash.ts";

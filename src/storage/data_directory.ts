@@ -12,6 +12,7 @@
 
 import type { Logger, NodeId } from "../base/mod.ts";
 import { type DirectoryEntry, type Disk, PlatformError } from "../platform/mod.ts";
+import { BOOTSTRAP_NAME, writeBootstrap } from "./bootstrap_file.ts";
 import { REJOIN_ADVICE, StorageError } from "./errors.ts";
 import { decodeIdentity, encodeIdentity, type StoredIdentity } from "./identity_format.ts";
 
@@ -30,6 +31,11 @@ export interface DataDirectoryOptions {
    * exists; a function is only asked when the directory is made.
    */
   readonly clusterId: string | (() => string);
+  /**
+   * The configuration of the first start, for a directory that is made: kept before the directory
+   * has an identity, so that whoever joins a cluster never takes itself for one of its own.
+   */
+  readonly bootstrap?: Uint8Array;
   readonly logger: Logger;
 }
 
@@ -190,15 +196,26 @@ function checkOwner(options: DataDirectoryOptions, found: StoredIdentity): void 
   }
 }
 
-/** A directory with a log but without an identity is not a new one. */
+/** What a node leaves in its directory, beside its identity. */
+export const PARTS_OF_A_NODE: readonly string[] = [
+  "state-a",
+  "state-b",
+  "persist-record",
+  BOOTSTRAP_NAME,
+  "snapshots",
+  LOG_DIRECTORY_NAME,
+];
+
+/**
+ * A directory with a log but without an identity is not a new one; one with a bootstrap alone is a
+ * first start that ended early, which this one begins again.
+ */
 async function newIdentity(options: DataDirectoryOptions): Promise<StoredIdentity> {
   const { disk, path } = options;
   for (const entry of await wrapped(path, () => disk.list(path))) {
     if (entry.name === LOCK_NAME || entry.name === IDENTITY_NEW_NAME) continue;
-    if (
-      !["state-a", "state-b", "persist-record", "bootstrap", "snapshots", LOG_DIRECTORY_NAME]
-        .includes(entry.name)
-    ) continue;
+    const isLeft = entry.name === BOOTSTRAP_NAME && options.bootstrap !== undefined;
+    if (isLeft || !PARTS_OF_A_NODE.includes(entry.name)) continue;
     throw new StorageError(
       "damaged",
       `Cannot open data directory ${path}: ${IDENTITY_NAME} is missing, but ${entry.name} is ` +
@@ -206,6 +223,10 @@ async function newIdentity(options: DataDirectoryOptions): Promise<StoredIdentit
     );
   }
   const clusterId = typeof options.clusterId === "string" ? options.clusterId : options.clusterId();
+  if (options.bootstrap !== undefined) {
+    const { bootstrap } = options;
+    await wrapped(path, () => writeBootstrap(disk, path, bootstrap));
+  }
   const nodeId = typeof options.nodeId === "number" ? options.nodeId : options.nodeId();
   return { clusterId, nodeId, incarnation: 1, storageCreated: false };
 }

@@ -23,6 +23,8 @@ export type StorageErrorKind =
   | "unsafePath"
   /** No data directory where one is expected. */
   | "notFound"
+  /** Something where a new data directory is to be made. */
+  | "notEmpty"
   /** Term and vote are lost: the node must not vote again under its id. */
   | "stateLost"
   /** The log has damage that is no torn tail; always a `CorruptionError`. */

@@ -20,6 +20,11 @@ export {
   type LogSummary,
   verifyLog,
 } from "./inspect.ts";
+export {
+  checkNoDirectory,
+  makeRestoredDirectory,
+  type RestoredDirectoryOptions,
+} from "./restored_directory.ts";
 export { SnapshotReceiver, SnapshotWriter } from "./snapshot_files.ts";
 export { decodeManifest, encodeManifest, type SnapshotManifest } from "./snapshot_manifest.ts";
 export { SnapshotStore } from "./snapshot_store.ts";

@@ -2,6 +2,8 @@
 
 import { nearest } from "../config/mod.ts";
 import type { Platform } from "../platform/mod.ts";
+import { backupCommand } from "./backup_command.ts";
+import { clusterCommand } from "./cluster_command.ts";
 import { configCommand } from "./config_command.ts";
 import { printError, printOut } from "./console.ts";
 import { demoCommand } from "./demo.ts";
@@ -11,7 +13,9 @@ import { healthCommand } from "./health_command.ts";
 import { generalHelp, subcommandHelp } from "./help.ts";
 import { importCommand } from "./import_command.ts";
 import { logCommand } from "./log_command.ts";
+import { restoreCommand } from "./restore_command.ts";
 import { serveCommand } from "./serve.ts";
+import { snapshotCommand } from "./snapshot_command.ts";
 import type { Subcommand } from "./subcommand.ts";
 import { VERSION } from "./version.ts";
 
@@ -49,6 +53,10 @@ export const SUBCOMMANDS: readonly Subcommand[] = [
   configCommand,
   logCommand,
   healthCommand,
+  clusterCommand,
+  snapshotCommand,
+  backupCommand,
+  restoreCommand,
   importCommand,
   versionCommand,
   helpCommand,

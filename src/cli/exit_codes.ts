@@ -58,7 +58,7 @@ export const EXIT_CODES = {
   },
   notHealthy: {
     code: 10,
-    meaning: "logboat health, import: the node that was asked does not answer, or is not ready.",
+    meaning: "The node that a subcommand asked does not answer, or is not ready.",
     advice: "The message gives the node's reason.",
   },
   demoFailed: {
@@ -68,8 +68,25 @@ export const EXIT_CODES = {
   },
   importIncomplete: {
     code: 12,
-    meaning: "logboat import: not every key of the file is in the cluster now.",
-    advice: "The message says how many are missing and why; importing again is safe.",
+    meaning: "logboat import, restore: not every key of the file is, or could be, taken in.",
+    advice:
+      "The message says how many and why; importing again is safe, and restore wrote nothing.",
+  },
+  refused: {
+    code: 14,
+    meaning: "The cluster refused what was asked of it. Nothing was changed.",
+    advice: "The message says why, and what would be accepted.",
+  },
+  unknownOutcome: {
+    code: 15,
+    meaning: "logboat cluster: it is not known whether the change was made; it may still be.",
+    advice: "Look at `logboat cluster status` before asking again.",
+  },
+  backupIncomplete: {
+    code: 16,
+    meaning:
+      "logboat backup: no whole, correct file arrived. An earlier file of that name is untouched.",
+    advice: "The message says what was wrong; ask again, or another node.",
   },
   removed: {
     code: 13,

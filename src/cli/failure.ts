@@ -27,6 +27,7 @@ const STORAGE_EXITS: Readonly<Record<StorageErrorKind, ExitName>> = {
   notWritable: "unusableData",
   unsafePath: "unusableData",
   notFound: "unusableData",
+  notEmpty: "unusableData",
   stateLost: "damagedData",
   corrupt: "damagedData",
   full: "unusableData",

@@ -1,17 +1,14 @@
 /** `logboat health`: asks a running node, for health checks of containers and scripts. */
 
-import { formatHostPort, isWildcard, type Settings } from "../config/mod.ts";
+import { parseFlags } from "../config/mod.ts";
 import type { Platform } from "../platform/mod.ts";
+import { AdminClient, AnswerLost } from "./admin_client.ts";
 import { printOut } from "./console.ts";
 import type { ExitName } from "./exit_codes.ts";
 import { CliFailure } from "./failure.ts";
-import { readSettings } from "./settings_source.ts";
-import { parseFlags } from "../config/mod.ts";
 import type { Subcommand } from "./subcommand.ts";
 
-const TIMEOUT_MS = 5000;
-/** A reason longer than this did not come from a node. */
-const ANSWER_CHARACTERS_MAX = 1000;
+const SILENCE_MS_MAX = 5000;
 
 export const healthCommand: Subcommand = {
   name: "health",
@@ -30,52 +27,19 @@ async function runHealth(platform: Platform, args: readonly string[]): Promise<E
       `Cannot run health: found "${flags.words.join(" ")}", expected ready or live`,
     ]);
   }
-  const { settings } = await readSettings(platform, flags);
-  const base = flags.own.get("admin") ?? localAdmin(settings);
-  const url = `${checkedBase(base)}/${question === "live" ? "healthz" : "readyz"}`;
-  const { ok, text } = await ask(url);
-  if (!ok) throw new CliFailure("notHealthy", [`The node at ${base} is not ${question}: ${text}`]);
+  const client = await AdminClient.withoutToken(platform, flags);
+  const path = question === "live" ? "/healthz" : "/readyz";
+  try {
+    const { status, reason } = await client.ask("GET", path, { silenceMsMax: SILENCE_MS_MAX });
+    if (status !== 200) throw notHealthy(client, question, reason);
+  } catch (error) {
+    if (!(error instanceof AnswerLost)) throw error;
+    throw notHealthy(client, question, `it does not answer (${error.message})`);
+  }
   await printOut(platform.process, question);
   return "ok";
 }
 
-function checkedBase(base: string): string {
-  if (/^https?:\/\/[^/\s]+\/?$/.test(base)) return base.replace(/\/$/, "");
-  throw new CliFailure("usage", [
-    `Cannot use --admin: found "${base}", expected http://HOST:PORT`,
-  ]);
-}
-
-/** Where this machine reaches the listener of these settings. */
-function localAdmin({ admin }: Settings): string {
-  const { hostname, port } = admin.listen;
-  const reachable = isWildcard(hostname) ? (hostname === "::" ? "::1" : "127.0.0.1") : hostname;
-  return `http://${formatHostPort({ hostname: reachable, port })}`;
-}
-
-async function ask(url: string): Promise<{ ok: boolean; text: string }> {
-  try {
-    const response = await fetch(url, {
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-      headers: { connection: "close" },
-    });
-    const text = (await response.text()).slice(0, ANSWER_CHARACTERS_MAX);
-    return { ok: response.ok, text: reasonIn(text) };
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return { ok: false, text: `it does not answer (${reason})` };
-  }
-}
-
-/** The reason in a JSON answer, or the answer itself. */
-function reasonIn(text: string): string {
-  try {
-    const answer: unknown = JSON.parse(text);
-    if (typeof answer === "object" && answer !== null && "reason" in answer) {
-      return String(answer.reason);
-    }
-  } catch {
-    // It is no JSON: shown as it came.
-  }
-  return text.trim();
+function notHealthy({ base }: AdminClient, question: string, reason: string): CliFailure {
+  return new CliFailure("notHealthy", [`The node at ${base} is not ${question}: ${reason}`]);
 }

@@ -5,16 +5,16 @@
  */
 
 import { formatHostPort, isWildcard, parseFlags, parseHostPort } from "../config/mod.ts";
-import { dumpValue, RdbError, RdbFileReader, type RdbVisitor } from "../keyspace/mod.ts";
+import { dumpValue, RdbFileReader, type RdbVisitor } from "../keyspace/mod.ts";
 import { type Platform, PlatformError } from "../platform/mod.ts";
 import { MigrationTarget, TargetLost } from "../server/mod.ts";
 import { printError, printOut } from "./console.ts";
 import type { ExitName } from "./exit_codes.ts";
 import { CliFailure } from "./failure.ts";
+import { readFailure, readRdbFile } from "./rdb_source.ts";
 import { readSecrets, readSettings } from "./settings_source.ts";
 import type { Subcommand } from "./subcommand.ts";
 
-const READ_BYTES = 256 * 1024;
 /** Keys on their way at a time. */
 const WINDOW_KEYS = 256;
 const WINDOW_BYTES = 4 << 20;
@@ -107,29 +107,9 @@ async function readFile(
   afterChunk: () => Promise<void>,
 ): Promise<void> {
   try {
-    const file = await platform.disk.open(path, "readOnly");
-    try {
-      const reader = new RdbFileReader(visitor);
-      const chunk = new Uint8Array(READ_BYTES);
-      for (let position = 0;;) {
-        const bytes = await file.read(chunk, position);
-        if (bytes === 0) break;
-        reader.push(chunk.subarray(0, bytes));
-        position += bytes;
-        await afterChunk();
-      }
-      reader.finish();
-    } finally {
-      await file.close();
-    }
+    await readRdbFile(platform, path, new RdbFileReader(visitor), afterChunk);
   } catch (error) {
-    if (error instanceof RdbError) {
-      throw new CliFailure("damagedData", [`Cannot import ${path}: ${error.message}`]);
-    }
-    if (error instanceof PlatformError) {
-      throw new CliFailure("unusableData", [`Cannot import ${path}: ${error.message}`]);
-    }
-    throw error;
+    throw readFailure(`import ${path}`, error);
   }
 }
 

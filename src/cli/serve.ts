@@ -4,33 +4,37 @@
  * that whatever is wrong is said before anything is offered to clients.
  */
 
-import { adminApp, AdminMetrics } from "../admin/mod.ts";
+import { adminApp, AdminMetrics, waitingApp } from "../admin/mod.ts";
 import { DATA_COMMANDS } from "../commands/mod.ts";
-import { formatHostPort, type LoadedSettings } from "../config/mod.ts";
-import { NodeId } from "../base/mod.ts";
+import type { LoadedSettings } from "../config/mod.ts";
+import { formatHostPort } from "../base/mod.ts";
 import { type FatalReason, mayRepair, type NodeView, RaftNode } from "../node/mod.ts";
 import type { HttpServer, Platform, Timer } from "../platform/mod.ts";
 import { RedisServer } from "../server/mod.ts";
-import { DataDirectory, RaftStorage } from "../storage/mod.ts";
+import { type DataDirectory, RaftStorage } from "../storage/mod.ts";
 import { EXIT_CODES, type ExitName } from "./exit_codes.ts";
 import { CliFailure } from "./failure.ts";
+import { type Joined, Joining } from "./join.ts";
 import { listening } from "./listen_failure.ts";
 import { listenerStatsOf } from "./listener_stats.ts";
 import { LineLogger } from "./logger.ts";
 import { LoopDelaySampler } from "./loop_delay.ts";
 import { redisCliTip } from "./redis_cli_tip.ts";
-import { readSecrets, readSettings, type Secrets, settingsFlags } from "./settings_source.ts";
+import { hasIdentity, openDirectory } from "./open_directory.ts";
+import { SERVE_DETAILS, serveFlags } from "./serve_flags.ts";
+import { readSecrets, readSettings, type Secrets } from "./settings_source.ts";
 import type { Subcommand } from "./subcommand.ts";
 import { VERSION } from "./version.ts";
-import { firstClusterId, networkOf, nodeLimitsOf, randomSeed, redisSettingsOf } from "./wiring.ts";
+import { networkOf, nodeLimitsOf, randomSeed, redisSettingsOf } from "./wiring.ts";
 
 export const serveCommand: Subcommand = {
   name: "serve",
-  usage: "serve [flags]",
+  usage: "serve [--join HOST:PORT [--join-as voter|learner] [--replace ID]] [flags]",
   summary: "Runs a node; what is meant when no subcommand is named.",
+  details: SERVE_DETAILS,
   takesSettings: true,
   async run(platform, args) {
-    const loaded = await readSettings(platform, settingsFlags(args));
+    const loaded = await readSettings(platform, serveFlags(args));
     const secrets = await readSecrets(platform, loaded.settings);
     return await new Serving(platform, loaded, secrets).run();
   },
@@ -59,6 +63,8 @@ class Serving {
   #node: RaftNode | undefined;
   #server: RedisServer | undefined;
   #admin: HttpServer | undefined;
+  #adminFetch: (request: Request) => Response | Promise<Response> = () => new Response();
+  #joining: Joining | undefined;
   #sampler: LoopDelaySampler | undefined;
   #readyTimer: Timer | undefined;
   /** Until it has said where it listens. */
@@ -120,7 +126,9 @@ class Serving {
       settings: fileName ?? "no file",
     });
     for (const warning of warnings) this.#logger.warn(warning);
-    const node = await this.#openNode();
+    const joined = await this.#join();
+    if (this.#joining !== undefined && joined === undefined) return;
+    const node = await this.#openNode(joined);
     await this.#listenForClients(node);
     await listening("raft.listen", settings.raft.listen, () => node.start());
     await this.#listenForAdmin(node);
@@ -135,26 +143,37 @@ class Serving {
     this.#awaitReady(this.#platform.clock.nowMs() + electionMs + READY_PATIENCE_MS);
   }
 
-  async #openNode(): Promise<RaftNode> {
+  /** Asks to be taken in when that is wanted and was not done; undefined when there is no need. */
+  async #join(): Promise<Joined | undefined> {
+    const { settings } = this.#loaded;
+    const member = settings.raft.join;
+    if (member === undefined) return undefined;
+    if (await hasIdentity(this.#platform, settings)) {
+      this.#logger.info("this node has joined before: raft.join is not used", { member });
+      return undefined;
+    }
+    const joining = new Joining({
+      platform: this.#platform,
+      settings,
+      secrets: this.#secrets,
+      logger: this.#logger,
+      member,
+    });
+    this.#joining = joining;
+    void this.#ended.then(() => joining.stop());
+    const guarded = { token: this.#secrets.adminToken, hostname: settings.admin.listen.hostname };
+    await this.#serveAdmin(waitingApp(guarded, () => joining.reason).fetch);
+    return await joining.run();
+  }
+
+  async #openNode(joined: Joined | undefined): Promise<RaftNode> {
     const { clock, disk, process } = this.#platform;
     const { settings } = this.#loaded;
     const logger = this.#logger;
-    const directory = await DataDirectory.open({
-      disk,
-      path: settings.node.dataDir,
-      nodeId: settings.node.id === undefined ? () => NodeId(1) : NodeId(settings.node.id),
-      clusterId: () => firstClusterId(process, settings),
-      logger,
-    });
+    const directory = await openDirectory(this.#platform, settings, logger, joined);
     this.#directory = directory;
     const { identity } = directory;
     const { clusterId, incarnation, nodeId } = identity;
-    logger.info("opened the data directory", {
-      path: directory.path,
-      node: nodeId,
-      cluster: clusterId,
-      start: incarnation,
-    });
     const { fsync, fsyncIntervalMs, segmentBytes } = settings.storage;
     const storage = await RaftStorage.open({
       disk,
@@ -230,10 +249,17 @@ class Serving {
           throw error;
         }),
     });
-    this.#admin = await listening("admin.listen", admin.listen, () =>
+    await this.#serveAdmin(app.fetch);
+  }
+
+  /** Answers with `fetch` from now on. */
+  async #serveAdmin(fetch: (request: Request) => Response | Promise<Response>): Promise<void> {
+    this.#adminFetch = fetch;
+    const { admin } = this.#loaded.settings;
+    this.#admin ??= await listening("admin.listen", admin.listen, () =>
       this.#platform.http.serve({
         ...admin.listen,
-        fetch: app.fetch,
+        fetch: (request) => this.#adminFetch(request),
         requestTimeoutMs: admin.requestTimeoutMs,
       }));
   }

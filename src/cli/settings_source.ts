@@ -57,7 +57,7 @@ async function readSettingsFile(platform: Platform, flags: Flags) {
 
 /** Reads the secret files. Throws a `CliFailure` "usage" that never holds a secret. */
 export async function readSecrets(platform: Platform, settings: Settings): Promise<Secrets> {
-  const { redis, raft, admin } = settings;
+  const { redis, raft } = settings;
   return {
     redisPassword: await secret(
       platform,
@@ -66,8 +66,13 @@ export async function readSecrets(platform: Platform, settings: Settings): Promi
       redis.passwordFile,
     ),
     raftSecret: await secret(platform, "raft.secret-file", raft.secret, raft.secretFile),
-    adminToken: await secret(platform, "admin.token-file", admin.token, admin.tokenFile),
+    adminToken: await readAdminToken(platform, settings),
   };
+}
+
+/** The admin token alone: who asks a node need not be able to read its other secrets. */
+export function readAdminToken(platform: Platform, { admin }: Settings): Promise<string> {
+  return secret(platform, "admin.token-file", admin.token, admin.tokenFile);
 }
 
 async function secret(

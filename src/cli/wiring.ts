@@ -22,24 +22,38 @@ const REPEAT_MS_MIN = 250;
 /** The cluster id of a first start: the same on all members, random for a cluster of one. */
 export function firstClusterId(process: Process, settings: Settings): string {
   const seed = initialClusterSeed(settings);
-  const bytes = seed === undefined
-    ? process.randomBytes(CLUSTER_ID_BYTES)
-    : process.hmacSha256(new TextEncoder().encode("logboat cluster id"), seed);
-  return Array.from(
-    bytes.subarray(0, CLUSTER_ID_BYTES),
-    (byte) => byte.toString(16).padStart(2, "0"),
-  ).join("");
+  if (seed === undefined) return randomClusterId(process);
+  return hexId(process.hmacSha256(new TextEncoder().encode("logboat cluster id"), seed));
+}
+
+/** An id that no other cluster has. */
+export function randomClusterId(process: Process): string {
+  return hexId(process.randomBytes(CLUSTER_ID_BYTES));
+}
+
+function hexId(bytes: Uint8Array): string {
+  const id = bytes.subarray(0, CLUSTER_ID_BYTES);
+  return Array.from(id, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Where others find this node: as it is told, else as the list of members has it, else its listeners. */
+export function addressesOf(
+  { raft, redis }: Settings,
+  id: NodeId,
+): { readonly raftAddress: string; readonly redisAddress: string } {
+  const listed = raft.peers.find((peer) => peer.id === id);
+  return {
+    raftAddress: raft.advertise ?? listed?.raft ?? formatHostPort(raft.listen),
+    redisAddress: redis.advertise ?? listed?.redis ?? formatHostPort(redis.listen),
+  };
 }
 
 /** The members of a first start, this node included. */
 export function bootstrapOf(settings: Settings): Configuration {
-  const { node, raft, redis } = settings;
+  const { node, raft } = settings;
   if (raft.peers.length === 0) {
-    return firstConfiguration([{
-      id: NodeId(node.id ?? 1),
-      raftAddress: formatHostPort(raft.listen),
-      redisAddress: formatHostPort(redis.listen),
-    }]);
+    const id = NodeId(node.id ?? 1);
+    return firstConfiguration([{ id, ...addressesOf(settings, id) }]);
   }
   return firstConfiguration(raft.peers.map((peer) => ({
     id: NodeId(peer.id),

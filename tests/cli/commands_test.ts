@@ -54,6 +54,53 @@ const REFUSALS: readonly { args: readonly string[]; output: string }[] = [
     output: 'Cannot use --admin: found "localhost", expected http://HOST:PORT',
   },
   {
+    args: ["cluster"],
+    output: "Cannot run cluster: found nothing, expected status, add, remove, promote, demote, " +
+      "transfer",
+  },
+  {
+    args: ["cluster", "eject", "3"],
+    output: 'Cannot run cluster: found "eject", expected status, add, remove, promote, demote, ' +
+      "transfer",
+  },
+  { args: ["cluster", "remove"], output: "Cannot run cluster remove: found nothing, expected ID" },
+  {
+    args: ["cluster", "remove", "node-3"],
+    output: 'Cannot remove: found "node-3", expected a member\'s id',
+  },
+  {
+    args: ["cluster", "add", "10.0.0.4:7379"],
+    output: 'Cannot run cluster add: found "10.0.0.4:7379", expected RAFT_ADDRESS and ' +
+      "REDIS_ADDRESS",
+  },
+  {
+    args: ["cluster", "add", "10.0.0.4", "10.0.0.4:6379"],
+    output: 'Cannot add: found "10.0.0.4", expected HOST:PORT',
+  },
+  {
+    args: ["cluster", "add", "a:1", "b:1", "--as", "boss"],
+    output: 'Cannot use --as: found "boss", expected voter or learner',
+  },
+  {
+    args: ["cluster", "status", "--json", "please"],
+    output: 'Cannot use --json: found "please", expected nothing behind it',
+  },
+  { args: ["snapshot", "now"], output: 'Cannot run snapshot: found "now", expected nothing more' },
+  { args: ["backup"], output: 'Cannot run backup: found "", expected one file to write' },
+  { args: ["restore", "a", "b"], output: 'Cannot run restore: found "a b", expected one file' },
+  {
+    args: ["restore", "a", "--leave-out", "maybe"],
+    output: 'Cannot use --leave-out: found "maybe", expected yes or no',
+  },
+  {
+    args: ["serve", "--join", "10.0.0.1:7379", "--raft-join", "10.0.0.2:7379"],
+    output: "Cannot use --join: found --raft-join too, expected one",
+  },
+  {
+    args: ["serve", "--join", "10.0.0.1"],
+    output: 'Cannot use --raft-join: found "10.0.0.1", expected host:port such as "10.0.0.1:7379"',
+  },
+  {
     args: ["serve", "--node-id", "x", "--redis-listen", "0.0.0.0:1"],
     output: 'Cannot use --node-id: found "x", expected an integer from 1 to 4294967295\n' +
       "Cannot use --redis-listen: found 0.0.0.0:1 and no password, expected a password, because " +

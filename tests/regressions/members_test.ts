@@ -1,0 +1,193 @@
+/** Changes of members that have cost other Raft stores for Redis writes, or made two clusters. */
+
+import { Prng } from "../../src/base/mod.ts";
+import { Play } from "../raft/lab/play.ts";
+import { assert, assertEquals, assertMatch } from "../support/assert.ts";
+
+/** Plays commands, one a line, and gives what the last one said. */
+function play(stage: Play, commands: string): string[] {
+  let said: string[] = [];
+  for (const command of commands.trim().split("\n")) said = stage.run(command.trim());
+  return said;
+}
+
+/** Nodes that lead, and what each has committed. */
+function leaders(stage: Play): string[] {
+  return stage.run("state").filter((line) => /^\d+: leader/.test(line));
+}
+
+Deno.test("RedisRaft 17: changes in two terms lose no committed write", () => {
+  // The trace of 2015 that broke changes of one member at a time: two leaders, a change each.
+  const stage = new Play();
+  play(
+    stage,
+    `cluster 1 2 3 4
+     campaign 1
+     settle
+     tick 100
+     settle
+     node 5
+     change 1 add 5 learner
+     settle
+     tick 100
+     settle`,
+  );
+  assertEquals(stage.run("change 1 promote 5"), ["proposed 1/4"]);
+  assertEquals(stage.run("change 1 demote 4"), ["refused: changePending"]);
+  // Only nodes 1 and 5 hear of it.
+  for (let round = 0; round < 3; round++) play(stage, "work 1\nsync 1\ndrop 2\ndrop 3\ndrop 4");
+  play(stage, "settle 5\ndeliver 1 from 5\nwork 1\nsync 1\ndrop 2\ndrop 3\ndrop 4");
+  assertMatch(stage.run("state 1")[0], /leader term 1.*joining 5; outgoing 1 2 3 4/);
+
+  // Nodes 2 to 4 elect node 2, which removes node 1; of the others only node 3 hears of it.
+  play(stage, "close 1 at 2 3 4\ncampaign 2 alone\nsettle 2 3 4\ndrop 1\ndrop 5");
+  assertMatch(stage.run("state 2")[0], /leader term 2/);
+  const before = /commit (\d+)/.exec(stage.run("state 2")[0])![1];
+  assertMatch(stage.run("change 2 remove 1")[0], /^proposed 2\//);
+  play(stage, "work 2\nsync 2\ndrop 1\ndrop 4\ndrop 5\nsettle 2 3\ndrop 1\ndrop 4\ndrop 5");
+  assertMatch(stage.run("state 3")[0], /leaving 1; outgoing 1 2 3 4/);
+  assertMatch(
+    stage.run("state 2")[0],
+    new RegExp(`commit ${before},`),
+    "two of the four old voters commit nothing",
+  );
+
+  // Node 1 comes back with node 5 and asks node 4, the one that neither change has reached.
+  play(stage, "drop 4\ndrop 5\ntick 2100 1\ncampaign 1 alone\nsettle 1 4 5\ndrop 2\ndrop 3");
+  assertEquals(leaders(stage).filter((line) => line.startsWith("1:") && !/term 1,/.test(line)), []);
+  // With everybody back there is one leader, and one history.
+  for (let round = 0; round < 4; round++) play(stage, "settle\ntick 100");
+  play(stage, "campaign 3\nsettle\ntick 100\nsettle\npropose 3 x\nsettle\ntick 100\nsettle");
+  const [leader, ...others] = leaders(stage);
+  assertEquals(others, [], "two leaders");
+  const commits = new Set(stage.run("state 2 3 4").map((line) => /commit (\d+)/.exec(line)![1]));
+  assertEquals(commits.size, 1, leader);
+});
+
+Deno.test("RedisRaft 17: no change before the leader's own term has committed an entry", () => {
+  const stage = new Play();
+  play(stage, "cluster 1 2 3\ncampaign 1\nsettle\npropose 1 x\nsettle\nclose 1 at 2 3");
+  stage.run("campaign 2 alone");
+  for (let round = 0; round < 6 && !/: leader /.test(stage.run("state 2")[0]); round++) {
+    play(stage, "drop 1\nwork 2\nsync 2\ndeliver 3\nwork 3\nsync 3\ndeliver 2 from 3");
+  }
+  assertMatch(stage.run("state 2")[0], /^2: leader term 2/);
+  assertEquals(stage.run("change 2 remove 1"), ["refused: notReady"]);
+  play(stage, "settle 2 3");
+  assertMatch(stage.run("change 2 remove 1")[0], /^proposed/);
+});
+
+Deno.test("RedisRaft 28: neither removed members nor an island of one make a second cluster", () => {
+  const stage = new Play();
+  play(stage, "cluster 1 2 3 4 5\ncampaign 1\nsettle\npropose 1 x\nsettle\ntick 100\nsettle");
+  // Nodes 4 and 5 hear nothing of their removal, which is done by the three others.
+  for (const gone of [5, 4]) {
+    assertMatch(stage.run(`change 1 remove ${gone}`)[0], /^proposed/);
+    play(stage, "settle 1 2 3\ntick 100 1 2 3\nsettle 1 2 3\ndrop 4\ndrop 5");
+  }
+  assertMatch(stage.run("state 1")[0], /\{voters 1 2 3; removed 4 5\}/);
+  assertMatch(stage.run("state 4")[0], /\{voters 1 2 3 4 5\}/);
+  // A crash in between: node 3 knows nothing of what is committed. Its vote would be the third.
+  play(stage, "restart 3\nclose 1 at 4 5\ncampaign 4 alone\nsettle 3 4 5");
+  play(stage, "campaign 5 alone\nsettle 3 4 5");
+  assertEquals(leaders(stage).map((line) => line[0]), ["1"]);
+  play(stage, "drop 1\ndrop 2\nsettle 1 2 3\ntick 100 1 2 3\nsettle 1 2 3");
+  assertMatch(leaders(stage).join("\n"), /^1: leader term 1,/);
+
+  // An island: a leader alone is told to remove everybody else.
+  for (const others of [[2], [2, 3]]) {
+    const island = new Play();
+    play(island, `cluster 1 ${others.join(" ")}\ncampaign 1\nsettle\ntick 100\nsettle`);
+    const state = island.run("state 1")[0];
+    for (const other of others) island.run(`change 1 remove ${other}`);
+    for (let round = 0; round < 5; round++) {
+      play(island, "work 1\nsync 1");
+      for (const other of others) island.run(`drop ${other}`);
+    }
+    const [before, now] = [state, island.run("state 1")[0]].map((text) =>
+      /commit \d+/.exec(text)![0]
+    );
+    assertEquals(now, before, "the island decides nothing");
+    play(island, "tick 2100 1");
+    assertMatch(island.run("state 1")[0], /follower/);
+  }
+});
+
+Deno.test("RedisRaft 48: changes of every kind from every standing, with restarts between them", () => {
+  const outcomes = new Map<string, number>();
+  for (let seed = 1; seed <= 40; seed++) {
+    const prng = new Prng(seed);
+    const stage = new Play();
+    play(stage, "cluster 1 2 3\ncampaign 1\nsettle\ntick 100\nsettle");
+    for (let node = 4; node <= 7; node++) stage.run(`node ${node}`);
+    for (let step = 0; step < 30; step++) {
+      const leader = leaders(stage)[0]?.[0];
+      if (leader === undefined) {
+        play(stage, `campaign ${prng.between(1, 7)}\nsettle\ntick 100\nsettle`);
+        continue;
+      }
+      const kind = prng.pick(["add", "remove", "promote", "demote"]);
+      const node = prng.between(1, 7);
+      const as = kind === "add" ? prng.pick([" voter", " learner"]) : "";
+      const standing = standingOf(stage.run(`state ${leader}`)[0], node);
+      const said = stage.run(`change ${leader} ${kind} ${node}${as}`)[0];
+      const fits = STANDINGS[kind].includes(standing);
+      if (!said.startsWith("refused")) {
+        const expected = fits ? /^proposed|last voter|too few/ : /^invalid: Cannot/;
+        assertMatch(said, expected, `seed ${seed}: ${kind} node ${node}, ${standing}`);
+      }
+      const outcome = `${kind} ${said.replace(/\d+/g, "N").split(/[;/]/)[0]}`;
+      outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+      if (prng.chance(0.8)) play(stage, "settle\ntick 100\nsettle");
+      if (prng.chance(0.3)) restart(stage, prng.between(1, 7), prng.chance(0.5));
+    }
+    for (let round = 0; round < 30 && leaders(stage).length !== 1; round++) {
+      play(stage, `campaign ${round % 7 + 1}\nsettle\ntick 100\nsettle`);
+    }
+    for (let round = 0; round < 5; round++) play(stage, "settle\ntick 100");
+    assertEquals(leaders(stage).length, 1, `seed ${seed}`);
+  }
+  for (const kind of Object.keys(STANDINGS)) {
+    const names = [...outcomes.keys()].filter((name) => name.startsWith(kind));
+    assert(names.includes(`${kind} proposed N`) && names.length > 3, names.join("\n"));
+  }
+  for (const kind of ["remove", "demote"]) {
+    assert(
+      [...outcomes.keys()].some((name) =>
+        name.startsWith(`${kind} invalid`) && name.includes("last voter")
+      ),
+      kind,
+    );
+  }
+});
+
+/** From which standings a change can begin. */
+const STANDINGS: Readonly<Record<string, readonly string[]>> = {
+  add: ["none"],
+  remove: ["voters", "learner", "joining"],
+  promote: ["learner"],
+  demote: ["voters", "joining"],
+};
+
+/** As `describeMembers` tells it; "none" of whom no member ever was. */
+function standingOf(state: string, node: number): string {
+  for (const part of /\{(.*)\}/.exec(state)![1].split("; ")) {
+    const [standing, ...ids] = part.split(" ");
+    if (ids.includes(String(node))) return standing;
+  }
+  return "none";
+}
+
+/** What a node knows of its members is what it knew before, log or snapshot. */
+function restart(stage: Play, node: number, fromSnapshot: boolean): void {
+  play(stage, `work ${node}\nsync ${node}`);
+  const membersOf = () => /\{.*\}/.exec(stage.run(`state ${node}`)[0])![0];
+  const before = membersOf();
+  const commit = Number(/commit (\d+)/.exec(stage.run(`state ${node}`)[0])![1]);
+  const start = Number(/start \d+\/(\d+)/.exec(stage.run(`state ${node}`)[0])?.[1] ?? 0);
+  if (fromSnapshot && commit > start) {
+    play(stage, `snapshot ${node}\ncompact ${node} ${commit}`);
+  }
+  stage.run(`restart ${node}`);
+  assertEquals(membersOf(), before);
+}

@@ -25,6 +25,10 @@ export interface DepartureOptions {
 
 const WHY = "this node was removed from the cluster; connect to another member";
 const REMOVED: OperationFailure = { effect: "notApplied", reason: WHY };
+const REMOVED_SINCE: OperationFailure = {
+  effect: "maybeApplied",
+  reason: `${WHY}, and read there before you write again`,
+};
 /** Answers and the last messages of a leader leave within this time. */
 const FAREWELL_MS = 1000;
 /** A leader that cannot hand over ends all the same. */
@@ -48,13 +52,16 @@ export class Departure {
     return this.#removed ? WHY : undefined;
   }
 
-  /** The members as of what is applied: everything of this node that is behind has no effect. */
-  onConfiguration(configuration: Configuration): void {
+  /**
+   * The members as of what is applied: everything of this node that is behind has no effect. Of what
+   * was before, this node knows, unless it has `jumped` over it: nobody keeps that of a removed member.
+   */
+  onConfiguration(configuration: Configuration, jumped: boolean): void {
     const { id, proposals, clock, logger } = this.#options;
     if (this.#removed || !configuration.removed.includes(id)) return;
     this.#removed = true;
     logger.warn("this node was removed from the cluster; it ends in a moment");
-    proposals.end(REMOVED);
+    proposals.end(REMOVED, jumped ? REMOVED_SINCE : REMOVED);
     this.#endLater(clock.nowMs() + LEADING_MS_MAX);
   }
 

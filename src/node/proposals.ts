@@ -257,12 +257,15 @@ export class Proposals implements BatchObserver {
     for (const read of marks) if (read.outcome === undefined) again(read);
   }
 
-  /** No batch of this node takes effect from now on, on any member: none is on its way any more. */
-  end(failure: OperationFailure): void {
+  /**
+   * No batch of this node takes effect from now on, on any member: none is on its way any more. Those
+   * that have left fail as `sent`, the others as `unsent`.
+   */
+  end(unsent: OperationFailure, sent: OperationFailure): void {
     for (const ring of [this.#inFlight, this.#open]) {
       for (let batch = ring.shift(); batch !== undefined; batch = ring.shift()) {
         this.#bytes -= batch.bytes;
-        this.#fail(batch, failure);
+        this.#fail(batch, batch.sentAtMs === undefined ? unsent : sent);
       }
     }
     this.#newest = undefined;

@@ -163,7 +163,7 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
       onJoin: (request) => this.operations.join(request),
     });
     this.membership.follow();
-    this.#departure.onConfiguration(this.replica.configuration);
+    this.#departure.onConfiguration(this.replica.configuration, false);
     this.#tick();
   }
 
@@ -375,8 +375,8 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
     this.#proposals.applied(batch, batch.admission === "early", this.options.clock.nowMs());
   }
 
-  onConfiguration(configuration: Configuration): void {
-    this.#departure.onConfiguration(configuration);
+  onConfiguration(configuration: Configuration, jumped: boolean): void {
+    this.#departure.onConfiguration(configuration, jumped);
   }
 
   onPassed(index: LogIndex): void {

@@ -34,8 +34,11 @@ export interface ReplicaHandler {
   observerOf(header: BatchHeader): BatchObserver | undefined;
   /** The batch has been applied, or skipped as `admission` says. */
   onBatch(batch: AppliedBatch): void;
-  /** Another configuration is in effect for the machine: of a committed entry, or a snapshot. */
-  onConfiguration(configuration: Configuration): void;
+  /**
+   * Another configuration is in effect for the machine: of a committed entry, or of a snapshot that
+   * this node has jumped to.
+   */
+  onConfiguration(configuration: Configuration, jumped: boolean): void;
   /** An entry is over; called for each one, so to be quick. */
   onPassed(index: LogIndex): void;
   /** A slice is over. */
@@ -111,7 +114,7 @@ export class Replica implements ApplySource, ApplyTarget {
     this.#machine = state.machine;
     this.#appliedTerm = state.last.term;
     this.#applier.restartAt(state.last.index);
-    this.#setConfiguration(state.configuration);
+    this.#setConfiguration(state.configuration, true);
   }
 
   apply(entry: LogEntry): void {
@@ -139,12 +142,12 @@ export class Replica implements ApplySource, ApplyTarget {
   /** Batches of a removed member that are still under way have no effect, on every member alike. */
   #applyConfiguration(configuration: Configuration): void {
     for (const id of configuration.removed) this.#machine.origins.remove(id);
-    this.#setConfiguration(configuration);
+    this.#setConfiguration(configuration, false);
   }
 
-  #setConfiguration(configuration: Configuration): void {
+  #setConfiguration(configuration: Configuration, jumped: boolean): void {
     this.#configuration = configuration;
-    this.#handler.onConfiguration(configuration);
+    this.#handler.onConfiguration(configuration, jumped);
   }
 
   onApplied(index: LogIndex): void {

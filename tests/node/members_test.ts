@@ -301,3 +301,26 @@ Deno.test("members change at random under crashes: one history, nobody left behi
     await cluster.converge();
   }
 });
+
+Deno.test("a member that jumps over its removal does not know what became of its last writes", async () => {
+  for (const jumped of [false, true]) {
+    const cluster = await started(4);
+    const leader = cluster.leader!;
+    const [victim] = cluster.followers();
+    const id = idOf(victim);
+    cluster.hub.silence(idOf(leader), id, true);
+    const sent = send(victim.node.openLane(), "INCR", "n");
+    await cluster.clock.run(20);
+    const read = send(leader.node.openLane(), "GET", "n");
+    await cluster.clock.runUntil(answered([read]), 2000);
+    assertEquals([read.text, sent.text], ["1", undefined]);
+    const { members, removed, ...others } = leader.node.configuration;
+    const without = {
+      ...others,
+      members: members.filter((member) => member.id !== id),
+      removed: [...removed, id],
+    };
+    victim.node.onConfiguration(without, jumped);
+    assertEquals(sent.text, jumped ? "!maybeApplied" : "!notApplied");
+  }
+});

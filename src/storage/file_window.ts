@@ -1,6 +1,7 @@
 /** A sliding view of a file for reading it once from front to back with few system calls. */
 
 import type { DiskFile } from "../platform/mod.ts";
+import { readReadable } from "./readable.ts";
 
 const WINDOW_BYTES = 1 << 20;
 
@@ -25,7 +26,7 @@ export class FileWindow {
   async load(at: number, bytes: number): Promise<number> {
     if (bytes > this.buffer.length) this.buffer = new Uint8Array(bytes);
     this.start = at;
-    this.length = await this.#file.read(this.buffer, at);
+    this.length = await readReadable(this.#file, this.buffer, at);
     return this.length;
   }
 }

@@ -12,6 +12,7 @@ import type { StoredIdentity } from "./identity_format.ts";
 import { listSegments, segmentPath } from "./log_recovery.ts";
 import { readPersistRecord } from "./persistence_file.ts";
 import type { PersistRecord } from "./persist_record_format.ts";
+import { readReadable } from "./readable.ts";
 import { decidePlace } from "./recovery_table.ts";
 import { decodeSegmentHeader, markSeedOf, SEGMENT_HEADER_BYTES } from "./segment_format.ts";
 import { findRecord, scanSegment } from "./segment_scanner.ts";
@@ -218,7 +219,7 @@ class Inspection {
     const handle = await this.#disk.open(file, "readOnly");
     try {
       const block = new Uint8Array(SEGMENT_HEADER_BYTES);
-      const length = await handle.read(block, 0);
+      const length = await readReadable(handle, block, 0);
       const result = decodeSegmentHeader(block.subarray(0, length));
       if (result.kind !== "ok") {
         if (isLast && first > (state?.lastSegment ?? 0) && result.kind === "bad") {

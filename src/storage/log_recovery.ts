@@ -11,6 +11,7 @@ import { CorruptionError, REJOIN_ADVICE, StorageError } from "./errors.ts";
 import { type Bound, type FoundDamage, hiddenHole, type Hole, holeOf } from "./hole.ts";
 import { readPersistRecord } from "./persistence_file.ts";
 import type { PersistRecord } from "./persist_record_format.ts";
+import { readReadable } from "./readable.ts";
 import { decidePlace, decideSegment, decideState } from "./recovery_table.ts";
 import { Segment } from "./segment.ts";
 import {
@@ -191,7 +192,7 @@ class Recovery implements RecoveredLog {
     const file = await this.#options.disk.open(path, "readOnly");
     try {
       const block = new Uint8Array(SEGMENT_HEADER_BYTES);
-      const headerBytes = await file.read(block, 0);
+      const headerBytes = await readReadable(file, block, 0);
       if (decodeSegmentHeader(block.subarray(0, headerBytes)).kind !== "bad") return false;
     } finally {
       await file.close();
@@ -210,7 +211,7 @@ class Recovery implements RecoveredLog {
     let segment: Segment | undefined;
     try {
       const block = new Uint8Array(SEGMENT_HEADER_BYTES);
-      const headerBytes = await file.read(block, 0);
+      const headerBytes = await readReadable(file, block, 0);
       const found = block.subarray(0, headerBytes);
       const header = this.#judgeHeader(path, first, found, next === undefined);
       const markSeed = markSeedOf(header ?? block);
@@ -319,7 +320,7 @@ class Recovery implements RecoveredLog {
     const file = await this.#options.disk.open(path, "readOnly");
     try {
       const block = new Uint8Array(SEGMENT_HEADER_BYTES);
-      const headerBytes = await file.read(block, 0);
+      const headerBytes = await readReadable(file, block, 0);
       const result = decodeSegmentHeader(block.subarray(0, headerBytes));
       if (result.kind !== "ok" || result.value.first !== next) return undefined;
       return { offset: undefined, last: result.value.previous };

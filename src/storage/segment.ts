@@ -17,6 +17,7 @@ import {
 } from "../raft/mod.ts";
 import { CorruptionError } from "./errors.ts";
 import type { Hole } from "./hole.ts";
+import { readReadable } from "./readable.ts";
 import { looksLikeMark, MARK_BYTES, readMark, SEGMENT_HEADER_BYTES } from "./segment_format.ts";
 
 const SPARSE_BYTES = 1 << 16;
@@ -125,7 +126,7 @@ export class Segment {
       }
       if (hole?.first === index) return at;
       if (hole !== undefined) throw this.#unreadable(hole, index);
-      const length = await this.file.read(header, at);
+      const length = await readReadable(this.file, header, at);
       if (length === MARK_BYTES && this.#isMark(header, 0, at)) {
         at += MARK_BYTES;
         continue;
@@ -149,7 +150,7 @@ export class Segment {
     let bytes = Math.min(this.end - at, bytesMax + 2 * SPARSE_BYTES);
     while (true) {
       const buffer = new Uint8Array(bytes);
-      const length = await this.file.read(buffer, at);
+      const length = await readReadable(this.file, buffer, at);
       const step = this.#collect(buffer, length, { at, index }, { first, last, bytesMax });
       if (step.entries.length > 0) return step.entries;
       ({ at, index } = step);

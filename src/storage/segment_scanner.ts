@@ -15,6 +15,7 @@ import { FileWindow } from "./file_window.ts";
 import { orderProblem } from "./log_serializer.ts";
 import type { PlaceFound } from "./recovery_table.ts";
 import { looksLikeMark, MARK_BYTES, readMark } from "./segment_format.ts";
+import { readReadable } from "./readable.ts";
 import { isUnwritten, readTail } from "./segment_tail.ts";
 
 export interface ScanOptions {
@@ -179,7 +180,7 @@ export async function findRecord(
 ): Promise<number | undefined> {
   const fileBytes = await file.size();
   const bytes = new Uint8Array(Math.max(0, fileBytes - from));
-  const length = await file.read(bytes, from);
+  const length = await readReadable(file, bytes, from);
   for (let at = 0; at + RECORD_HEADER_BYTES <= length; at++) {
     if (bytes[at + 12] !== 1) continue;
     const header = tryHeader(bytes, at, length);

@@ -6,7 +6,9 @@
 import { LogIndex, Prng, Term } from "../../src/base/mod.ts";
 import type { LogEntry } from "../../src/raft/mod.ts";
 import { CorruptionError, type RaftStorage, StorageError } from "../../src/storage/mod.ts";
+import { type DiskFile, PlatformError } from "../../src/platform/mod.ts";
 import { readPersistRecord } from "../../src/storage/persistence_file.ts";
+import { readReadable } from "../../src/storage/readable.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "../support/assert.ts";
 import { MemoryDisk } from "../support/memory_disk.ts";
 import {
@@ -400,4 +402,30 @@ Deno.test("both slots of the persist record damaged, or none there: the marks sp
     await close();
     assertEquals(disk.contentOf(path).length, 8192, how);
   }
+});
+
+Deno.test("what the disk cannot read is damage like any other", async () => {
+  const disk = await diskOf("killed");
+  const [path] = logFiles(disk);
+  const file = await disk.open(path, "readOnly");
+  const whole = disk.contentOf(path);
+  const sector = 512;
+  const bad: DiskFile = {
+    ...file,
+    size: () => file.size(),
+    read: (into, position) => {
+      const isBad = position < 2 * sector && position + into.length > sector;
+      if (isBad) return Promise.reject(new PlatformError("EIO", "Cannot read"));
+      return file.read(into, position);
+    },
+  };
+  for (const [from, length] of [[0, 4000], [600, 100], [700, 500], [1024, 300], [100, 200]]) {
+    const into = new Uint8Array(length).fill(9);
+    const expected = whole.slice(from, from + length);
+    expected.fill(0, Math.max(0, sector - from), Math.max(0, 2 * sector - from));
+    const found = await readReadable(bad, into, from);
+    assertEquals(into.subarray(0, found), expected, `${length} bytes from ${from}`);
+  }
+  const other = { ...bad, read: () => Promise.reject(new PlatformError("EBADF", "Cannot read")) };
+  await assertRejects(() => readReadable(other, new Uint8Array(9), 0), PlatformError);
 });

@@ -72,14 +72,19 @@ export class PersistRecordFile {
     this.#version = version;
   }
 
-  /** What `found` says stays there. The name is durable when its directory was synced. */
+  /**
+   * What `found` says stays there. The name is durable when its directory was synced. The file has
+   * all its space from then on, for the days when the disk is full. Throws "full".
+   */
   static async open(disk: Disk, path: string, found: PersistRecord): Promise<PersistRecordFile> {
     const file = await disk.open(`${path}/${PERSIST_RECORD_NAME}`, "create");
     try {
+      const bytes = Math.min(await file.size(), SLOTS * SLOT_BYTES);
       await file.truncate(SLOTS * SLOT_BYTES);
+      await file.write(new Uint8Array(SLOTS * SLOT_BYTES - bytes), bytes);
     } catch (error) {
       await file.close();
-      throw error;
+      throw fullError(error) ?? error;
     }
     return new PersistRecordFile(file, found.version);
   }

@@ -19,9 +19,8 @@ const address = z.string().max(300).refine((text) => {
   const parsed = parseHostPort(text);
   return parsed !== undefined && parsed.port !== 0 && !isWildcard(parsed.hostname);
 });
-const memberBody = z.strictObject({
-  raftAddress: address,
-  redisAddress: address,
+const placeBody = z.strictObject({ raftAddress: address, redisAddress: address });
+const memberBody = placeBody.extend({
   as: z.enum(["voter", "learner"]).default("voter"),
   id: id.optional(),
   replaces: id.optional(),
@@ -41,6 +40,15 @@ export function addOperations(app: Hono, deps: AdminDeps): void {
   app.delete("/api/v1/members/:id", (context) => changeOne(context, deps, "remove"));
   app.post("/api/v1/members/:id/promote", (context) => changeOne(context, deps, "promote"));
   app.post("/api/v1/members/:id/demote", (context) => changeOne(context, deps, "demote"));
+  app.post("/api/v1/members/:id/move", async (context) => {
+    const id = memberOf(context, "move");
+    if (id instanceof Response) return id;
+    const expected = '{"raftAddress": "HOST:PORT", "redisAddress": "HOST:PORT"} as the body';
+    const body = await readJson(context, placeBody, `Cannot move a member: expected ${expected}`);
+    return body instanceof Response
+      ? body
+      : await change(context, deps, { kind: "move", id, ...body });
+  });
 }
 
 async function transfer(context: Context, deps: AdminDeps): Promise<Response> {
@@ -105,12 +113,16 @@ async function changeOne(
   deps: AdminDeps,
   kind: "remove" | "promote" | "demote",
 ): Promise<Response> {
+  const id = memberOf(context, kind);
+  return id instanceof Response ? id : await change(context, deps, { kind, id });
+}
+
+/** The member in the path, or the answer that refuses it. */
+function memberOf(context: Context, action: string): number | Response {
   const text = context.req.param("id") ?? "";
   const member = /^\d{1,10}$/.test(text) ? Number(text) : 0;
-  if (member === 0) {
-    return refuse(context, 400, `Cannot ${kind} "${text.slice(0, 20)}": expected a member's id`);
-  }
-  return await change(context, deps, { kind, id: member });
+  if (member > 0) return member;
+  return refuse(context, 400, `Cannot ${action} "${text.slice(0, 20)}": expected a member's id`);
 }
 
 async function change(

@@ -18,6 +18,7 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
   { method: "DELETE", path: "/api/v1/members/{id}" },
   { method: "POST", path: "/api/v1/members/{id}/promote" },
   { method: "POST", path: "/api/v1/members/{id}/demote" },
+  { method: "POST", path: "/api/v1/members/{id}/move" },
   { method: "POST", path: "/api/v1/transfer" },
   { method: "POST", path: "/api/v1/snapshot" },
   { method: "GET", path: "/api/v1/backup" },

@@ -17,7 +17,7 @@ const CHANGE_SILENCE_MS_MAX = 60_000;
 
 export const clusterCommand: Subcommand = {
   name: "cluster",
-  usage: "cluster status|add|remove|promote|demote|transfer … [--admin URL] [--token TOKEN]",
+  usage: "cluster status|add|remove|promote|demote|move|transfer … [--admin URL] [--token TOKEN]",
   summary: "Shows the members of a running cluster and changes them.",
   details: [
     "  status [--json]                      the members, how far each is, and who leads",
@@ -26,6 +26,7 @@ export const clusterCommand: Subcommand = {
     "                                       need only: logboat serve --join RAFT_ADDRESS",
     "  remove ID                            takes a member out for ever, the leader too",
     "  promote ID, demote ID                makes a learner a voter, a voter a learner",
+    "  move ID RAFT_ADDRESS REDIS_ADDRESS   tells the others where a member is now",
     "  transfer [ID]                        hands leadership to a voter, or to the best one",
     "Any node can be asked. Without --admin it is the node of the same settings on this machine.",
     "A refusal changes nothing (code 14). Code 15 says that the outcome is not known: look at",
@@ -44,6 +45,7 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   promote: (client, words) =>
     change(client, "promote", { method: "POST", words, path: "/promote" }),
   demote: (client, words) => change(client, "demote", { method: "POST", words, path: "/demote" }),
+  move,
   transfer,
 };
 
@@ -94,23 +96,35 @@ async function clusterStatus(client: AdminClient): Promise<ClusterStatus> {
 
 async function add(client: AdminClient, words: readonly string[], flags: Flags): Promise<string> {
   expectWords("add", words, ["RAFT_ADDRESS", "REDIS_ADDRESS"]);
-  const [raftAddress, redisAddress] = words;
-  for (const address of words) {
-    if (parseHostPort(address) !== undefined) continue;
-    throw new CliFailure("usage", [`Cannot add: found "${address}", expected HOST:PORT`]);
-  }
   const as = flags.own.get("as") ?? "voter";
   if (as !== "voter" && as !== "learner") {
     throw new CliFailure("usage", [`Cannot use --as: found "${as}", expected voter or learner`]);
   }
   const body = {
-    raftAddress,
-    redisAddress,
+    ...placeOf("add", words),
     as,
     id: idFlag(flags, "id"),
     replaces: idFlag(flags, "replace"),
   };
   return await ask(client, "add a member", "POST", "/api/v1/members", body);
+}
+
+async function move(client: AdminClient, words: readonly string[]): Promise<string> {
+  expectWords("move", words, ["ID", "RAFT_ADDRESS", "REDIS_ADDRESS"]);
+  const id = idOf("move", words[0]);
+  const place = placeOf("move", words.slice(1));
+  return await ask(client, `move node ${id}`, "POST", `/api/v1/members/${id}/move`, place);
+}
+
+function placeOf(
+  name: string,
+  [raftAddress, redisAddress]: readonly string[],
+): { readonly raftAddress: string; readonly redisAddress: string } {
+  for (const address of [raftAddress, redisAddress]) {
+    if (parseHostPort(address) !== undefined) continue;
+    throw new CliFailure("usage", [`Cannot ${name}: found "${address}", expected HOST:PORT`]);
+  }
+  return { raftAddress, redisAddress };
 }
 
 async function change(

@@ -59,11 +59,16 @@ export function describeNode(node: RaftNode, facts: ViewFacts): NodeView {
 function whyNotReady(node: RaftNode, facts: ViewFacts): string | undefined {
   if (facts.diskTrouble !== undefined) return facts.diskTrouble;
   if (node.integrity.trouble !== undefined) return node.integrity.trouble;
+  const { members } = node.configuration;
+  if (members.length === 0) return "joining: nothing of the cluster has arrived yet";
+  const self = members.find(({ id }) => id === node.options.id);
+  if (self === undefined) return "this node is no member of the cluster, as far as it knows";
   if (node.raft.leaderId === undefined) return "no leader is known";
   if (node.raft.needsSnapshot) return "waiting for a snapshot of the leader: its own is lost";
   if (node.snapshots.isFetching) return "taking over a snapshot of the leader";
   const behind = node.raft.commitIndex - node.appliedIndex;
   if (behind > APPLY_LAG_MAX) return `applying the log: ${behind} entries to go`;
+  if (self.standing === "joining") return "joining: catching up with the leader";
   return undefined;
 }
 

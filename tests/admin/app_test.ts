@@ -7,6 +7,7 @@ import {
   type AdminDeps,
   clusterSchema,
   statusSchema,
+  waitingApp,
 } from "../../src/admin/mod.ts";
 import { fakeNode, view } from "./support.ts";
 
@@ -145,6 +146,7 @@ Deno.test("members: add, remove, promote and demote reach the node as they were 
   const full = body.replace("}", ',"as":"voter","id":9,"replaces":2}');
   assertEquals((await ask(deps, "/api/v1/members", post(full))).status, 200);
   assertEquals((await ask(deps, "/api/v1/members/3", { method: "DELETE" })).status, 200);
+  assertEquals((await ask(deps, "/api/v1/members/3/move", post(body))).status, 200);
   assertEquals((await ask(deps, "/api/v1/members/3/promote", { method: "POST" })).status, 200);
   assertEquals((await ask(deps, "/api/v1/members/3/demote", { method: "POST" })).status, 200);
   const [raftAddress, redisAddress] = ["10.0.0.4:7379", "10.0.0.4:6379"];
@@ -152,6 +154,7 @@ Deno.test("members: add, remove, promote and demote reach the node as they were 
     { kind: "add", raftAddress, redisAddress, as: "voter" },
     { kind: "add", raftAddress, redisAddress, as: "voter", id: 9, replaces: 2 },
     { kind: "remove", id: 3 },
+    { kind: "move", id: 3, raftAddress, redisAddress },
     { kind: "promote", id: 3 },
     { kind: "demote", id: 3 },
   ]);
@@ -177,6 +180,8 @@ Deno.test("members: refused is 409, not known is 504, nonsense 400 before anythi
     assertEquals((await ask(deps, "/api/v1/members", post(body))).status, 400, body);
   }
   assertEquals((await ask(deps, "/api/v1/members", post('{"as":"boss"}'))).status, 400);
+  assertEquals((await ask(deps, "/api/v1/members/x/move", post("{}"))).status, 400);
+  assertEquals((await ask(deps, "/api/v1/members/3/move", post("{}"))).status, 400);
   assertEquals(deps.changes, []);
 });
 
@@ -216,6 +221,19 @@ Deno.test("backup: the file with its index; refused; left early", async () => {
   assertEquals([left, asked <= 2], [true, true], `the walk went on: ${asked} pieces`);
 });
 
+Deno.test("before there is a node: alive, not ready and why, everything else 503 or denied", async () => {
+  const app = waitingApp({ token: "s3cret", hostname: "10.0.0.1" }, () => "joining: no answer yet");
+  const get = async (path: string, headers: Record<string, string> = {}) => {
+    const response = await app.request(`${BASE}${path}`, { headers: { host: "x", ...headers } });
+    return [response.status, JSON.parse(await response.text())];
+  };
+  assertEquals(await get("/healthz"), [200, { ok: true }]);
+  assertEquals(await get("/readyz"), [503, { ready: false, reason: "joining: no answer yet" }]);
+  assertEquals((await get("/api/v1/status"))[0], 401);
+  const answer = await get("/api/v1/status", { authorization: "Bearer s3cret" });
+  assertEquals(answer, [503, { error: "Cannot answer yet: joining: no answer yet" }]);
+});
+
 Deno.test("unknown paths and wrong methods are JSON errors that say what is there", async () => {
   const missing = await ask(fakeNode(), "/nowhere");
   assertEquals(missing.status, 404);
@@ -242,7 +260,7 @@ Deno.test("with a token, only health and readiness are open", async () => {
       if (!open) assertMatch(answered.get("www-authenticate") ?? "", /^Bearer/);
     }
     const right = { authorization: "bearer s3cret", host: "any.example.org" };
-    const wanted = path === "/api/v1/members" ? 400 : 200;
+    const wanted = path === "/api/v1/members" || path.endsWith("/move") ? 400 : 200;
     assertEquals((await ask(deps, path, { method, headers: right })).status, wanted, path);
   }
   assertEquals(deps.transfers, [undefined]);

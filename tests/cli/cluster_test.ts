@@ -98,6 +98,7 @@ Deno.test("changes reach the node and say what became of them", async () => {
     assertEquals(await run("cluster", "add", ...addresses), done);
     const flags = ["--as", "learner", "--id", "9", "--replace", "3"];
     assertEquals(await run("cluster", "add", ...addresses, ...flags), done);
+    assertEquals(await run("cluster", "move", "3", ...addresses), done);
     assertEquals((await run("cluster", "transfer")).output, "node 2 leads");
     assertEquals((await run("cluster", "transfer", "3")).output, "node 3 leads");
     const [raftAddress, redisAddress] = addresses;
@@ -107,6 +108,7 @@ Deno.test("changes reach the node and say what became of them", async () => {
       { kind: "demote", id: 2 },
       { kind: "add", raftAddress, redisAddress, as: "voter" },
       { kind: "add", raftAddress, redisAddress, as: "learner", id: 9, replaces: 3 },
+      { kind: "move", id: 3, raftAddress, redisAddress },
     ]);
     assertEquals(node.transfers, [undefined, 3]);
     assertEquals(await run("snapshot"), { code: 0, output: "snapshot up to entry 94, 2048 bytes" });

@@ -56,12 +56,12 @@ const REFUSALS: readonly { args: readonly string[]; output: string }[] = [
   {
     args: ["cluster"],
     output: "Cannot run cluster: found nothing, expected status, add, remove, promote, demote, " +
-      "transfer",
+      "move, transfer",
   },
   {
     args: ["cluster", "eject", "3"],
     output: 'Cannot run cluster: found "eject", expected status, add, remove, promote, demote, ' +
-      "transfer",
+      "move, transfer",
   },
   { args: ["cluster", "remove"], output: "Cannot run cluster remove: found nothing, expected ID" },
   {

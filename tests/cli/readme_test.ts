@@ -1,9 +1,10 @@
 /** README.md says what the code says: tables, names and examples are compared with their sources. */
 
-import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { ADMIN_ROUTES } from "../../src/admin/mod.ts";
 import { exitCodesTable } from "../../src/cli/exit_codes.ts";
 import { SUBCOMMANDS } from "../../src/cli/cli.ts";
+import { subcommandHelp } from "../../src/cli/help.ts";
 import { DATA_COMMANDS } from "../../src/commands/mod.ts";
 import { loadSettings, parseFlags, settingsTable } from "../../src/config/mod.ts";
 import { sessionCommands } from "../../src/server/mod.ts";
@@ -77,6 +78,22 @@ Deno.test("every metric that is named exists", async () => {
 Deno.test("every subcommand is explained", () => {
   for (const { name } of SUBCOMMANDS) {
     assertStringIncludes(section("## Command line"), `logboat ${name}`);
+  }
+});
+
+Deno.test("every command that is shown is one, with flags that it takes", () => {
+  const blocks = [...readme.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, text]) => text);
+  const lines = blocks.flatMap((text) => text.replaceAll("\\\n", " ").split("\n"));
+  const shown = lines.filter((line) => /^(\.\/dist\/)?logboat /.test(line));
+  assert(shown.length > 10, `only ${shown.length} commands are shown`);
+  for (const line of shown) {
+    const [, name, ...words] = line.split(/\s+/);
+    const subcommand = SUBCOMMANDS.find((each) => each.name === name);
+    assert(subcommand !== undefined, line);
+    const help = subcommandHelp(subcommand);
+    for (const flag of words.filter((word) => word.startsWith("--"))) {
+      assertMatch(help, new RegExp(`${flag}(?![a-z-])`), line);
+    }
   }
 });
 

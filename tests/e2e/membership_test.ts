@@ -127,3 +127,28 @@ Deno.test("a snapshot, a transfer and a refusal are in the metrics", async () =>
     assertMatch(unknown.output, /node 9: it is no member; the members are 1, 2$/);
   });
 });
+
+Deno.test("a node that starts at another address finds the others, and is moved in the log", async () => {
+  await withMembers(async (members) => {
+    const [one, two, elsewhere, three] = [1, 2, 3, 4].map(() => members.place());
+    await one.start();
+    await two.start("--join", one.raft);
+    await one.sees("1 voter, 2 voter");
+    assertEquals(await two.stop(), 0);
+    elsewhere.dataDir = two.dataDir;
+    await elsewhere.start();
+    assertEquals(await elsewhere.command("SET", "from", "elsewhere"), "OK");
+    const addresses = [elsewhere.raft, `127.0.0.1:${elsewhere.redisPort}`];
+    const text = await one.done("cluster", "move", "2", ...addresses);
+    assertStringIncludes(text, `node 2 is at ${elsewhere.raft}`);
+    assertStringIncludes(await one.done("cluster", "status"), elsewhere.raft);
+    assertMatch(`${await one.command("CLUSTER", "NODES")}`, new RegExp(` ${addresses[1]}@`));
+    await three.start("--join", elsewhere.raft);
+    await one.sees("1 voter, 2 voter, 3 voter");
+    await one.process!.kill();
+    await until("a write without node 1", { withinMs: 15_000 }, async () => {
+      return await three.command("SET", "after", "the kill") === "OK";
+    });
+    assertEquals(await elsewhere.command("GET", "from"), "elsewhere");
+  });
+});

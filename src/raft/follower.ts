@@ -109,7 +109,7 @@ function appendMissing(state: RaftState, role: FollowerRole, message: AppendEntr
     }
     if (index <= log.last.index) {
       // What was compacted away is committed, and so the same.
-      if (index < log.start.index || log.termAt(entry.index) === entry.term) continue;
+      if (index < log.startIndex || log.termAt(entry.index) === entry.term) continue;
       assert(
         index > role.matchedIndex,
         `Cannot replace entry ${index}: it matched this term's leader already`,

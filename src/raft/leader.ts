@@ -4,7 +4,7 @@ import type { LogIndex, NodeId } from "../base/mod.ts";
 import { armElectionTimer } from "./election_timer.ts";
 import { notePromise } from "./lease.ts";
 import { type EntryKind, type LogEntry, sealEntry } from "./log_entry.ts";
-import { forgetDeparted, noteCatchUp, retryPromotion } from "./membership.ts";
+import { noteCatchUp, tendMembers } from "./membership.ts";
 import { INCOMING } from "./members.ts";
 import type { AppendEntriesReply, HeartbeatReply, RaftMessage } from "./message.ts";
 import { becomeProbe, maybeAdvance, type Progress } from "./progress.ts";
@@ -51,7 +51,7 @@ export function handleAppendEntriesReply(
   progress.lastContactMs = state.nowMs;
   if (message.conflict !== undefined) return handleRejection(state, progress, message);
   if (message.index > state.log.last.index) return ignored("beyond the log");
-  const firstIndex = state.log.start.index + 1;
+  const firstIndex = state.log.startIndex + 1;
   const advanced = maybeAdvance(progress, message.index, state.nowMs, firstIndex);
   if (progress.catchUp !== undefined) noteCatchUp(state, progress);
   if (!advanced) return DONE;
@@ -137,8 +137,7 @@ export function tickLeader(state: RaftState, role: LeaderRole): void {
     if (state.role !== role) return;
   }
   if (state.nowMs < role.heartbeatDueMs) return;
-  forgetDeparted(state, role);
-  retryPromotion(state, role);
+  tendMembers(state, role);
   sendHeartbeats(state, role);
   repeatTimeoutNow(state, role);
 }
@@ -181,10 +180,10 @@ function isQuorumHeard(state: RaftState, role: LeaderRole): boolean {
   const sinceMs = state.nowMs - state.electionTimeoutMs.max;
   let incoming = state.members.ownVotes & INCOMING;
   let outgoing = state.members.ownVotes >> 1;
-  for (const { votes, lastContactMs } of role.peers) {
-    if (lastContactMs <= sinceMs) continue;
-    incoming += votes & INCOMING;
-    outgoing += votes >> 1;
+  for (const peer of role.peers) {
+    if (peer.lastContactMs <= sinceMs) continue;
+    incoming += peer.votes & INCOMING;
+    outgoing += peer.votes >> 1;
   }
   return state.members.isQuorum(incoming, outgoing);
 }

@@ -51,8 +51,9 @@ export function notePromise(
   answer: { readonly readRound: number; readonly leaseMs: number },
 ): void {
   const { lease } = role;
+  if (lease === undefined) return;
   const { readRound, leaseMs } = answer;
-  if (lease === undefined || readRound === 0 || leaseMs === 0) return;
+  if (readRound === 0 || leaseMs === 0) return;
   if (readRound !== lease.round && readRound !== lease.olderRound) return;
   const sentMs = readRound === lease.round ? lease.sentMs : lease.olderSentMs;
   const untilMs = sentMs + leaseMs * (1 - DRIFT_MAX);

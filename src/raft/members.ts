@@ -23,6 +23,9 @@ export class Members {
   readonly #id: NodeId;
   /** Rising; the first one is committed. */
   readonly #placed: PlacedConfiguration[];
+  #index = 0 as LogIndex;
+  /** The first one that is not committed. */
+  #uncommittedIndex = Infinity;
   #incoming: readonly NodeId[] = [];
   #outgoing: readonly NodeId[] = [];
   #voters: readonly NodeId[] = [];
@@ -30,6 +33,7 @@ export class Members {
   #outgoingQuorum = 0;
   #ownVotes = 0;
   #mayLead = false;
+  #isSettled = false;
   #removed: ReadonlySet<NodeId> = new Set();
 
   /** The first of `placed` is committed. */
@@ -55,7 +59,7 @@ export class Members {
   }
   /** The entry that says it. */
   get index(): LogIndex {
-    return this.#placed[this.#placed.length - 1].index;
+    return this.#index;
   }
   get committedConfiguration(): Configuration {
     return this.#placed[0].configuration;
@@ -69,6 +73,10 @@ export class Members {
   }
   get isJoint(): boolean {
     return this.#outgoingQuorum > 0;
+  }
+  /** A leader has nothing to do about the members: not joint, it votes, nobody joins. */
+  get isSettled(): boolean {
+    return this.#isSettled;
   }
   /** The mask of this node's own votes. */
   get ownVotes(): number {
@@ -152,8 +160,8 @@ export class Members {
 
   /** Everything up to `index` is committed. False: no news. */
   commitTo(index: LogIndex): boolean {
+    if (index < this.#uncommittedIndex) return false;
     const placed = this.#placed;
-    if (placed.length === 1 || placed[1].index > index) return false;
     while (placed.length > 1 && placed[1].index <= index) placed.shift();
     this.#update();
     this.#updateRemoved();
@@ -171,6 +179,8 @@ export class Members {
 
   #update(): void {
     const { configuration } = this;
+    this.#index = this.#placed[this.#placed.length - 1].index;
+    this.#uncommittedIndex = this.#placed[1]?.index ?? Infinity;
     this.#incoming = votersOf(configuration);
     this.#outgoing = configuration.outgoing;
     const union = new Set([...this.#incoming, ...this.#outgoing]);
@@ -180,6 +190,8 @@ export class Members {
       ? 0
       : Math.floor(this.#outgoing.length / 2) + 1;
     this.#ownVotes = this.votesOf(this.#id);
+    this.#isSettled = !this.isJoint && this.#ownVotes !== 0 &&
+      configuration.members.every(({ standing }) => standing !== "joining");
     this.#mayLead = this.#placed.some((one) => hasVote(one.configuration, this.#id));
   }
 

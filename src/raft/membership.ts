@@ -108,17 +108,21 @@ export function noteCatchUp(state: RaftState, progress: Progress): void {
   }
 }
 
-/** Tries again to promote: whoever had caught up may not have been in touch at that moment. */
-export function retryPromotion(state: RaftState, role: LeaderRole): void {
-  for (const { catchUp } of role.peers) if (catchUp?.done === true) state.flushDue = true;
-}
-
-/** Forgets those that left some time ago: they have heard of it, or are not there. */
-export function forgetDeparted(state: RaftState, role: LeaderRole): void {
-  if (state.members.index > state.log.commitIndex) return;
+/**
+ * With each heartbeat: tries again to promote, since whoever had caught up may not have been in
+ * touch; and forgets those that left some time ago: they have heard of it, or are not there.
+ */
+export function tendMembers(state: RaftState, role: LeaderRole): void {
   const untilMs = state.nowMs - state.electionTimeoutMs.max;
-  const isGone = ({ departedMs }: Progress) => departedMs !== undefined && departedMs < untilMs;
-  if (role.peers.some(isGone)) role.peers = role.peers.filter((peer) => !isGone(peer));
+  let someGone = false;
+  for (const progress of role.peers) {
+    if (progress.catchUp !== undefined && progress.catchUp.done) state.flushDue = true;
+    if (progress.departedMs !== undefined && progress.departedMs < untilMs) someGone = true;
+  }
+  if (!someGone || state.members.index > state.log.commitIndex) return;
+  role.peers = role.peers.filter(({ departedMs }) =>
+    departedMs === undefined || departedMs >= untilMs
+  );
 }
 
 /** A leader that is no voter any more leads only until another one has taken over (§4.2.2). */
@@ -131,10 +135,11 @@ function leave(state: RaftState, role: LeaderRole): void {
 }
 
 function promoteNext(state: RaftState, role: LeaderRole): void {
-  for (const { peer, catchUp, state: progress, lastContactMs } of role.peers) {
-    if (catchUp === undefined || !catchUp.done || progress !== "replicate") continue;
-    if (state.nowMs - lastContactMs > state.electionTimeoutMs.min) continue;
-    const configuration = beginPromotion(state.members.configuration, peer);
+  for (const progress of role.peers) {
+    if (progress.catchUp === undefined || !progress.catchUp.done) continue;
+    if (progress.state !== "replicate") continue;
+    if (state.nowMs - progress.lastContactMs > state.electionTimeoutMs.min) continue;
+    const configuration = beginPromotion(state.members.configuration, progress.peer);
     if (!canDecide(state, role, configuration)) continue;
     appendConfiguration(state, configuration);
     return;

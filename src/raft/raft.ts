@@ -53,7 +53,10 @@ export class Raft {
   step(event: RaftEvent): StepResult {
     const result = stepEvent(this.#state, event);
     const { members, log } = this.#state;
-    if (members.commitTo(log.commitIndex)) fitRole(this.#state);
+    const { commitIndex } = log;
+    if (commitIndex > this.#checkedCommitIndex && members.commitTo(commitIndex)) {
+      fitRole(this.#state);
+    }
     this.#assertInvariants();
     return result;
   }
@@ -231,7 +234,6 @@ export class Raft {
     assert(log.takenIndex <= log.last.index, "Cannot go on: handed out more than the log has");
     assert(log.stableIndex <= log.takenIndex, "Cannot go on: more is stable than handed out");
     assert(log.last.term <= term, "Cannot go on: the log is ahead of the term");
-    assert(log.start.index <= log.commitIndex, "Cannot go on: more is compacted than committed");
     assert(members.index <= log.last.index, "Cannot go on: the members are ahead of the log");
     if (role.kind === "follower" || role.kind === "learner") {
       const kind = members.mayLead ? "follower" : "learner";

@@ -38,6 +38,7 @@ export class RaftLog {
   #firstCached: number;
   #appliedBytes = 0;
   #uncommittedBytes = 0;
+  #startIndex: number;
   #commitIndex: number;
   #appliedIndex: number;
   #stableIndex: number;
@@ -53,6 +54,7 @@ export class RaftLog {
     this.#firstCached = last.index + 1;
     this.#stableIndex = last.index;
     this.#takenIndex = last.index;
+    this.#startIndex = start.index;
     this.#appliedIndex = appliedIndex;
     this.#commitIndex = Math.max(start.index, appliedIndex);
     assert(
@@ -69,6 +71,9 @@ export class RaftLog {
   get start(): EntryId {
     return this.#runs.start;
   }
+  get startIndex(): LogIndex {
+    return this.#startIndex as LogIndex;
+  }
   get last(): EntryId {
     return this.#last;
   }
@@ -78,7 +83,7 @@ export class RaftLog {
   }
   /** The least that a snapshot must cover for the machine to go on from it with the log. */
   get snapshotIndexMin(): LogIndex {
-    return Math.max(this.#runs.start.index, this.#lostIndex) as LogIndex;
+    return Math.max(this.#startIndex, this.#lostIndex) as LogIndex;
   }
   get commitIndex(): LogIndex {
     return this.#commitIndex as LogIndex;
@@ -113,7 +118,7 @@ export class RaftLog {
    * compacted away is committed: every leader has it.
    */
   has(id: EntryId): boolean {
-    return id.index < this.start.index ||
+    return id.index < this.#startIndex ||
       (id.index <= this.#last.index && this.termAt(id.index) === id.term);
   }
 
@@ -155,7 +160,7 @@ export class RaftLog {
         }`,
       );
     }
-    if (entry.term !== this.#last.term || this.#last.index === this.start.index) {
+    if (entry.term !== this.#last.term || this.#last.index === this.#startIndex) {
       this.#runs.extend(entry.index, entry.term);
     }
     this.#bodies.push(entry);
@@ -194,7 +199,7 @@ export class RaftLog {
 
   /** The disk's log begins behind `start`, which is applied and durable. */
   compactTo(start: EntryId): void {
-    if (start.index <= this.start.index) return;
+    if (start.index <= this.#startIndex) return;
     assert(
       start.index <= this.#appliedIndex && start.index <= this.#stableIndex,
       `Cannot compact log to ${start.index}: applied index is ${this.#appliedIndex}, stable index is ${this.#stableIndex}`,
@@ -206,6 +211,7 @@ export class RaftLog {
       }, expected ${start.term}`,
     );
     this.#runs.compactTo(start, this.#last.index);
+    this.#startIndex = start.index;
     while (this.#firstCached <= start.index && this.#firstCached <= this.#last.index) this.#drop();
     this.#trim();
   }
@@ -227,6 +233,7 @@ export class RaftLog {
       `Cannot restore ${index} of term ${last.term}: commit index is ${this.#commitIndex}`,
     );
     this.#runs.reset(last);
+    this.#startIndex = index;
     this.#last = last;
     this.#bodies = [];
     this.#head = 0;

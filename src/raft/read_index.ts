@@ -104,10 +104,10 @@ export function maybeConfirmRound(state: RaftState, role: LeaderRole): void {
   if (current === undefined) return;
   let incoming = state.members.ownVotes & INCOMING;
   let outgoing = state.members.ownVotes >> 1;
-  for (const { votes, readRound } of role.peers) {
-    if (readRound < current.round) continue;
-    incoming += votes & INCOMING;
-    outgoing += votes >> 1;
+  for (const peer of role.peers) {
+    if (peer.readRound < current.round) continue;
+    incoming += peer.votes & INCOMING;
+    outgoing += peer.votes >> 1;
   }
   if (state.members.isQuorum(incoming, outgoing)) confirmRound(state, role);
 }

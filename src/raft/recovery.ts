@@ -17,6 +17,6 @@ export function maybeRecover(state: RaftState, role: FollowerRole): void {
   const { recoveringFrom, log, term } = state;
   if (recoveringFrom === undefined) return;
   const index = term > recoveringFrom ? log.commitIndex : role.leaderCommitIndex;
-  if (index === 0 || index > role.matchedIndex || index < log.start.index) return;
+  if (index === 0 || index > role.matchedIndex || index < log.startIndex) return;
   if (log.termAt(index) === term) state.recoveringFrom = undefined;
 }

@@ -19,7 +19,7 @@ const NO_ENTRIES: readonly LogEntry[] = [];
 /** Sends what followers lack, what they may commit, and a round of reads when one waits. */
 export function flushLeader(state: RaftState, role: LeaderRole): void {
   if (!state.flushDue) return;
-  advanceMembers(state, role);
+  if (!state.members.isSettled) advanceMembers(state, role);
   state.flushDue = false;
   maybeStartRound(state, role);
   const commitIndex = state.log.commitIndex;
@@ -57,7 +57,7 @@ export function sendFetched(
   entries: readonly LogEntry[],
 ): void {
   if (progress.state !== "replicate" || progress.nextIndex !== first) return;
-  if (first <= state.log.start.index) return;
+  if (first <= state.log.startIndex) return;
   for (const entry of entries) {
     if (entry.index > state.log.last.index || state.log.termAt(entry.index) !== entry.term) return;
   }
@@ -67,7 +67,7 @@ export function sendFetched(
 function sendAppends(state: RaftState, progress: Progress): void {
   const { log, limits } = state;
   if (progress.state === "snapshot" || (progress.state === "probe" && progress.probeSent)) return;
-  if (progress.nextIndex <= log.start.index) {
+  if (progress.nextIndex <= log.startIndex) {
     becomeSnapshot(progress);
     state.outbox.snapshots.push({ peer: progress.peer });
     return;

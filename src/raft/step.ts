@@ -117,7 +117,7 @@ function stepPersisted(state: RaftState, number: number): StepResult {
 
 function stepApplied(state: RaftState, index: LogIndex): StepResult {
   // A snapshot may have taken the place of what was being applied.
-  if (index <= state.log.start.index) return ignored("in a snapshot");
+  if (index <= state.log.startIndex) return ignored("in a snapshot");
   state.log.appliedTo(index);
   return DONE;
 }

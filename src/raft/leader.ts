@@ -110,7 +110,7 @@ export function handleFollowerClosed(
 ): StepResult {
   const progress = role.peers.find((p) => p.peer === peer);
   if (progress === undefined) return ignored("a stranger");
-  if (progress.departedMs !== undefined) {
+  if (progress.departed !== undefined) {
     role.peers = role.peers.filter((p) => p !== progress);
     return DONE;
   }

@@ -115,13 +115,13 @@ export function noteCatchUp(state: RaftState, progress: Progress): void {
 export function tendMembers(state: RaftState, role: LeaderRole): void {
   const untilMs = state.nowMs - state.electionTimeoutMs.max;
   let someGone = false;
-  for (const progress of role.peers) {
-    if (progress.catchUp !== undefined && progress.catchUp.done) state.flushDue = true;
-    if (progress.departedMs !== undefined && progress.departedMs < untilMs) someGone = true;
+  for (const { catchUp, departed } of role.peers) {
+    if (catchUp !== undefined && catchUp.done) state.flushDue = true;
+    if (departed !== undefined && departed.sinceMs < untilMs) someGone = true;
   }
   if (!someGone || state.members.index > state.log.commitIndex) return;
-  role.peers = role.peers.filter(({ departedMs }) =>
-    departedMs === undefined || departedMs >= untilMs
+  role.peers = role.peers.filter(({ departed }) =>
+    departed === undefined || departed.sinceMs >= untilMs
   );
 }
 

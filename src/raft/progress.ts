@@ -38,8 +38,8 @@ export interface Progress extends PeerProgress {
   catchUp: CatchUp | undefined;
   /** Up to when its promise holds (`lease.ts`). */
   leaseUntilMs: number;
-  /** It is in the configuration no more since then; it only has to learn of it. */
-  departedMs: number | undefined;
+  /** It is in the configuration no more: since when, and the entry that it has to learn of. */
+  departed: { readonly sinceMs: number; readonly index: LogIndex } | undefined;
   state: ProgressState;
   matchIndex: LogIndex;
   nextIndex: LogIndex;
@@ -73,7 +73,7 @@ export function newProgress(
     votes: 0,
     leaseUntilMs: -Infinity,
     catchUp: undefined,
-    departedMs: undefined,
+    departed: undefined,
     state: "probe",
     matchIndex: 0 as LogIndex,
     nextIndex,

@@ -91,7 +91,7 @@ function sendAppends(state: RaftState, progress: Progress): void {
 
 /** Who has left gets what says so, and nothing more. */
 function lastFor(state: RaftState, progress: Progress): LogIndex {
-  return progress.departedMs === undefined ? state.log.last.index : state.members.index;
+  return progress.departed?.index ?? state.log.last.index;
 }
 
 /** One append at a time; without entries when they would have to be read from disk first. */

@@ -117,7 +117,7 @@ function peersOf(
     const progress = known.find(({ peer }) => peer === member.id) ??
       newProgress(member.id, nextIndex, nowMs, limits);
     progress.votes = members.votesOf(member.id);
-    progress.departedMs = undefined;
+    progress.departed = undefined;
     if (member.standing !== "joining") progress.catchUp = undefined;
     else progress.catchUp ??= { lastIndex: log.last.index, startMs: nowMs, done: false };
     peers.push(progress);
@@ -126,9 +126,11 @@ function peersOf(
     if (peers.includes(progress)) continue;
     progress.votes = 0;
     progress.catchUp = undefined;
-    progress.departedMs ??= nowMs;
-    // It hears of the commit as if its clients waited for it.
-    progress.awaitedIndex = members.index;
+    if (progress.departed === undefined) {
+      progress.departed = { sinceMs: nowMs, index: members.index };
+      // It hears of the commit as if its clients waited for it.
+      progress.awaitedIndex = members.index;
+    }
     peers.push(progress);
   }
   return peers.sort((a, b) => a.peer - b.peer);

@@ -126,7 +126,7 @@ function stepMessage(state: RaftState, message: RaftMessage): StepResult {
   assert(message.to === state.id, `Cannot take a message for node ${message.to}`);
   if (message.from === state.id) return ignored("from itself");
   if (message.term < state.term) return stepOlder(state, message);
-  if (state.members.isRemoved(message.from) && !isOfLeader(state, message)) {
+  if (state.members.isRemoved(message.from) && mayDisturb(state, message)) {
     return ignored("from a removed member");
   }
   if (message.term > state.term) {
@@ -198,10 +198,12 @@ function stepLeaderReply(
     : handleAppendEntriesReply(state, role, progress, message);
 }
 
-/** A leader that was removed leads until another one has taken over. */
-function isOfLeader({ role, term }: RaftState, message: RaftMessage): boolean {
-  return message.term === term && (role.kind === "follower" || role.kind === "learner") &&
-    role.leaderId === message.from;
+/**
+ * What a removed member may not do is to raise the term or to ask for votes. It may answer the leader
+ * that tells it of its removal, or be that leader until another one has taken over.
+ */
+function mayDisturb({ term }: RaftState, message: RaftMessage): boolean {
+  return message.term > term || message.kind === "requestVote";
 }
 
 /** Only a leader sends these. */

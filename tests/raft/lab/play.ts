@@ -6,16 +6,19 @@
  * > cluster 1 2 3 [learner 4] [joining 5]      nodes with these members and empty logs
  * > node 4 [term T] [voted N] [log T T T] [start T/I] [members 1 2 3] [may-not-vote]
  * > campaign 1          node 1's election timer runs out; others' clocks go along, unless `alone`
+ * > lead 1              campaign and settle, then a heartbeat; says only who is what
+ * > cut 1 2 / heal      these nodes reach each other and nobody else
+ * > run 1000 [1 2]      time passes and everything settles; says only who is what
  * > settle [1 2]        work, deliver and sync until nothing happens (only these nodes)
  * > work 1              takes what node 1 has to do; its messages wait
- * > deliver 2 [from 1]  delivers what waits for node 2, in order
+ * > deliver 2 [from 1]  delivers what waits for node 2, in order; deliver-one 2: the first of it
  * > drop 2 [from 1]     loses it
  * > sync 1              what node 1 wrote is durable; what it promised waits for delivery
  * > tick 100 [1 2]      time passes on these nodes or on all
  * > propose 1 TEXT / read 1 ID / transfer 1 [2] / close 1 [at 2 3]
  * > change 1 add 4 voter|learner [for 3] / remove 2 / promote 4 / demote 2
  * > snapshot 1          node 1 takes a snapshot of what it has applied
- * > compact 1 5         node 1's log begins behind entry 5
+ * > compact 1           node 1's log begins behind its newest snapshot
  * > install 1 2 [old]   node 2 has received node 1's newest (previous) snapshot
  * > sent 1 2 [failed]   node 1's transfer to node 2 has ended
  * > restart 2 [wiped]   the process of node 2 starts again from its disk (from an empty one)
@@ -24,25 +27,14 @@
  * ```
  */
 
-import { LogIndex, NodeId, Term } from "../../../src/base/mod.ts";
+import { NodeId, Term } from "../../../src/base/mod.ts";
 import {
-  commandOf,
-  type Configuration,
-  decodeConfiguration,
   EMPTY_CONFIGURATION,
-  ENTRY_ID_ZERO,
-  type EntryId,
-  type HardState,
-  type LogEntry,
-  type MemberChange,
-  type PlacedConfiguration,
-  Raft,
+  type Raft,
   type RaftMessage,
-  type Ready,
   recordWithPayload,
   type StepResult,
 } from "../../../src/raft/mod.ts";
-import { LAB_LIMITS } from "./cluster.ts";
 import {
   describeId,
   describeMembers,
@@ -51,48 +43,24 @@ import {
   describeProgress,
 } from "./describe.ts";
 import { addressesOf, configurationOf } from "./members.ts";
-import { ELECTION_MAX_MS, ELECTION_MIN_MS, entry, HEARTBEAT_MS, id } from "./stage.ts";
-
-interface Snapshot {
-  readonly last: EntryId;
-  readonly configuration: Configuration;
-}
-
-/** What is durable on a node. */
-interface Disk {
-  hardState: HardState;
-  start: EntryId;
-  log: LogEntry[];
-  base: PlacedConfiguration;
-  snapshots: Snapshot[];
-}
-
-interface Actor {
-  readonly id: NodeId;
-  raft: Raft;
-  disk: Disk;
-  /** Taken and not durable. */
-  unsynced: Ready[];
-  waiting: RaftMessage[];
-  /** As it was said last. */
-  role: string;
-}
-
-function emptyDisk(configuration: Configuration): Disk {
-  return {
-    hardState: { term: Term(0), votedFor: undefined },
-    start: ENTRY_ID_ZERO,
-    log: [],
-    base: { index: LogIndex(0), configuration },
-    snapshots: [],
-  };
-}
+import {
+  type Actor,
+  changeOf,
+  type Disk,
+  emptyDisk,
+  groupsOf,
+  raftOf,
+  readEntries,
+  store,
+} from "./play_actor.ts";
+import { ELECTION_MAX_MS, entry, HEARTBEAT_MS, id } from "./stage.ts";
 
 export class Play {
   readonly #actors = new Map<number, Actor>();
   #nowMs = 0;
   #output: string[] = [];
   #leaseReads = false;
+  #cutOff = new Set<number>();
 
   /** Runs one command and says what followed. */
   run(command: string): string[] {
@@ -110,9 +78,25 @@ export class Play {
     cluster: (words) => this.#cluster(words),
     node: (words) => this.#node(words),
     campaign: (words) => this.#campaign(words),
+    lead: ([node]) => this.#lead(node),
+    cut: (nodes) => this.#cutOff = new Set(nodes.map(Number)),
+    heal: () => this.#cutOff.clear(),
     settle: (words) => this.#settle(this.#some(words)),
     work: ([node]) => this.#work(this.#actor(node)),
     sync: ([node]) => this.#sync(this.#actor(node)),
+    run: ([ms, ...nodes]) =>
+      this.#quietly(() => {
+        for (let left = Number(ms); left > 0; left -= HEARTBEAT_MS) {
+          this.#tick(HEARTBEAT_MS, this.#some(nodes));
+          this.#settle(this.#some(nodes));
+        }
+      }),
+    "deliver-one": ([node]) => {
+      const { waiting } = this.#actor(node);
+      const rest = waiting.splice(1);
+      this.#deliver(this.#actor(node), undefined);
+      this.#actor(node).waiting.push(...rest);
+    },
     deliver: ([node, , from]) => this.#deliver(this.#actor(node), from),
     drop: ([node, , from]) => this.#take(this.#actor(node), from),
     tick: ([ms, ...nodes]) => this.#tick(Number(ms), this.#some(nodes)),
@@ -135,7 +119,7 @@ export class Play {
     change: ([node, ...words]) =>
       this.#say(this.#actor(node).raft.step({ kind: "changeMembers", change: changeOf(words) })),
     snapshot: ([node]) => this.#snapshot(this.#actor(node)),
-    compact: ([node, index]) => this.#compact(this.#actor(node), Number(index)),
+    compact: ([node]) => this.#compact(this.#actor(node)),
     install: ([from, to, which]) =>
       this.#install(this.#actor(from), this.#actor(to), which === "old"),
     sent: ([node, to, failed]) => {
@@ -204,7 +188,7 @@ export class Play {
     const actor: Actor = {
       id,
       disk,
-      raft: this.#raftOf(id, disk, mayVote),
+      raft: this.#start(id, disk, mayVote),
       unsynced: [],
       waiting: [],
       role: "",
@@ -212,31 +196,8 @@ export class Play {
     this.#actors.set(id, actor);
   }
 
-  #raftOf(id: NodeId, disk: Disk, mayVote: boolean): Raft {
-    const found = disk.log.flatMap((entry) =>
-      entry.kind !== "configuration" || entry.index <= disk.base.index
-        ? []
-        : [{ index: entry.index, configuration: decodeConfiguration(commandOf(entry)) }]
-    );
-    const last = disk.log.at(-1) ?? disk.start;
-    return new Raft({
-      id,
-      configurations: [disk.base, ...found],
-      hardState: disk.hardState,
-      start: disk.start,
-      last: { term: last.term, index: last.index },
-      termRuns: disk.log.flatMap(({ term, index }, at) =>
-        term === disk.log[at - 1]?.term ? [] : [{ first: index, term }]
-      ),
-      appliedIndex: disk.snapshots.at(-1)?.last.index ?? LogIndex(0),
-      mayVote,
-      leaseReads: this.#leaseReads,
-      electionTimeoutMs: { min: ELECTION_MIN_MS, max: ELECTION_MAX_MS },
-      heartbeatMs: HEARTBEAT_MS,
-      limits: LAB_LIMITS,
-      seed: id,
-      nowMs: this.#nowMs,
-    });
+  #start(id: NodeId, disk: Disk, mayVote: boolean): Raft {
+    return raftOf(id, disk, { mayVote, leaseReads: this.#leaseReads, nowMs: this.#nowMs });
   }
 
   #restart(actor: Actor, wiped: boolean): void {
@@ -247,7 +208,7 @@ export class Play {
       other.waiting = other.waiting.filter((message) => message.from !== actor.id);
       if (other !== actor) other.raft.step({ kind: "peerClosed", peer: actor.id });
     }
-    actor.raft = this.#raftOf(actor.id, actor.disk, true);
+    actor.raft = this.#start(actor.id, actor.disk, true);
     this.#output.push(`${actor.id}: ${describeNode(actor.raft)}`);
   }
 
@@ -256,15 +217,32 @@ export class Play {
   #campaign([node, alone]: string[]): void {
     const actor = this.#actor(node);
     this.#nowMs = Math.max(this.#nowMs, actor.raft.wakeAtMs);
-    for (const other of this.#actors.values()) {
-      if (other === actor || alone !== undefined || other.raft.wakeAtMs <= this.#nowMs) continue;
-      other.raft.step({ kind: "tick", nowMs: this.#nowMs });
+    for (const { id, raft } of this.#actors.values()) {
+      if (id === actor.id || alone !== undefined) continue;
+      if (raft.role !== "follower" && raft.role !== "learner") continue;
+      raft.step({ kind: "tick", nowMs: Math.min(this.#nowMs, raft.wakeAtMs - 1) });
     }
     // In steps, so that it does not look like a process that was stopped.
     for (let ms = this.#nowMs - 2 * ELECTION_MAX_MS; ms < this.#nowMs; ms += HEARTBEAT_MS) {
-      if (actor.raft.role !== "preCandidate") actor.raft.step({ kind: "tick", nowMs: ms });
+      actor.raft.step({ kind: "tick", nowMs: ms });
     }
     actor.raft.step({ kind: "tick", nowMs: this.#nowMs });
+  }
+
+  #lead(node: string): void {
+    this.#quietly(() => {
+      this.#campaign([node]);
+      this.#settle(this.#some([]));
+      this.#tick(HEARTBEAT_MS, this.#some([]));
+      this.#settle(this.#some([]));
+    });
+    this.#output = [`${node}: ${describeRole(this.#actor(node).raft)}`];
+  }
+
+  /** Says only what became of whom. */
+  #quietly(run: () => void): void {
+    run();
+    this.#output = this.#output.filter((line) => /^\d+: /.test(line));
   }
 
   #tick(durationMs: number, actors: readonly Actor[]): void {
@@ -308,7 +286,7 @@ export class Play {
     this.#send(ready.messages);
     actor.unsynced.push(ready);
     for (const { peer, first, last, bytesMax } of ready.fetches) {
-      const entries = this.#read(actor, first, last, bytesMax);
+      const entries = readEntries(actor.disk, first, last, bytesMax);
       actor.raft.step({ kind: "fetched", peer, first, entries });
     }
     if (ready.commitIndex > actor.raft.appliedIndex) {
@@ -320,18 +298,8 @@ export class Play {
   #sync(actor: Actor): void {
     const { disk } = actor;
     for (const ready of actor.unsynced.splice(0)) {
-      const { number, snapshot, hardState, entries, messagesAfterPersist } = ready;
-      if (snapshot !== undefined) {
-        disk.snapshots.push(snapshot);
-        disk.base = { index: snapshot.last.index, configuration: snapshot.configuration };
-        disk.start = snapshot.last;
-        disk.log = [];
-      }
-      if (hardState !== undefined) disk.hardState = hardState;
-      if (entries.length > 0) {
-        disk.log.length = entries[0].index - 1 - disk.start.index;
-        disk.log.push(...entries);
-      }
+      store(disk, ready);
+      const { number, messagesAfterPersist } = ready;
       this.#send(messagesAfterPersist);
       actor.raft.step({ kind: "persisted", number });
     }
@@ -349,7 +317,8 @@ export class Play {
   #send(messages: readonly RaftMessage[]): void {
     for (const message of messages) {
       this.#output.push(describeMessage(message));
-      this.#actors.get(message.to)?.waiting.push(message);
+      const isLost = this.#cutOff.has(message.from) !== this.#cutOff.has(message.to);
+      if (!isLost) this.#actors.get(message.to)?.waiting.push(message);
     }
   }
 
@@ -381,7 +350,8 @@ export class Play {
     this.#output.push(`${id} has snapshot ${describeId(snapshot.last)}`);
   }
 
-  #compact({ raft, disk }: Actor, index: number): void {
+  #compact({ raft, disk }: Actor): void {
+    const index = disk.snapshots.at(-1)?.last.index ?? 0;
     const at = index - disk.start.index;
     const start = id(disk.log[at - 1].term, index);
     disk.log = disk.log.slice(at);
@@ -394,18 +364,6 @@ export class Play {
     if (snapshot === undefined) throw new Error(`Node ${from.id} has no such snapshot`);
     const { term } = from.raft;
     this.#say(to.raft.step({ kind: "snapshotReceived", from: from.id, term, ...snapshot }));
-  }
-
-  #read({ disk }: Actor, first: number, last: number, bytesMax: number): LogEntry[] {
-    const entries: LogEntry[] = [];
-    let bytes = 0;
-    for (const entry of disk.log) {
-      if (entry.index < first || entry.index > last) continue;
-      bytes += entry.record.length;
-      if (entries.length > 0 && bytes > bytesMax) break;
-      entries.push(entry);
-    }
-    return entries;
   }
 
   #say(result: StepResult): void {
@@ -427,29 +385,4 @@ export class Play {
 
 function describeRole(raft: Raft): string {
   return `${raft.role} in term ${raft.term}`;
-}
-
-/** "a 1 2 b 3" as { a: [1, 2], b: [3] }. */
-function groupsOf(words: readonly string[]): Record<string, number[]> {
-  const groups: Record<string, number[]> = {};
-  let name = "";
-  for (const word of words) {
-    if (/^[a-z]/.test(word)) groups[name = word] = [];
-    else groups[name].push(Number(word));
-  }
-  return groups;
-}
-
-function changeOf([kind, node, as, , replaced]: readonly string[]): MemberChange {
-  const member = NodeId(Number(node));
-  if (kind === "remove" || kind === "promote" || kind === "demote") return { kind, id: member };
-  if (kind !== "add") throw new Error(`Cannot play a change "${kind}"`);
-  const replaces = replaced === undefined ? undefined : NodeId(Number(replaced));
-  return {
-    kind,
-    id: member,
-    ...addressesOf(Number(node)),
-    as: as === "learner" ? "learner" : "voter",
-    ...(replaces === undefined ? {} : { replaces }),
-  };
 }

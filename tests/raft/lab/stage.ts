@@ -42,9 +42,15 @@ export function makeRaft(overrides: {
   logTerms?: readonly number[];
   limits?: Partial<RaftLimits>;
   leaseReads?: boolean;
+  mayVote?: boolean;
+  /** The log begins behind this entry, of term 1; `logTerms` are those of the entries behind it. */
+  startIndex?: number;
+  /** As far as the machine's snapshot goes: by default as far as the log is compacted. */
+  applied?: number;
   seed?: number;
 } = {}): Raft {
   const terms = overrides.logTerms ?? [];
+  const startIndex = overrides.startIndex ?? 0;
   const options: RaftOptions = {
     id: NodeId(overrides.id ?? 1),
     configurations: [{
@@ -58,13 +64,13 @@ export function makeRaft(overrides: {
       term: Term(overrides.term ?? terms.at(-1) ?? 0),
       votedFor: overrides.votedFor === undefined ? undefined : NodeId(overrides.votedFor),
     },
-    start: id(0, 0),
-    appliedIndex: LogIndex(0),
-    mayVote: true,
+    start: id(startIndex === 0 ? 0 : 1, startIndex),
+    appliedIndex: LogIndex(overrides.applied ?? startIndex),
+    mayVote: overrides.mayVote ?? true,
     leaseReads: overrides.leaseReads ?? false,
-    last: id(terms.at(-1) ?? 0, terms.length),
+    last: id(terms.at(-1) ?? (startIndex === 0 ? 0 : 1), startIndex + terms.length),
     termRuns: terms.flatMap((term, at) =>
-      term === terms[at - 1] ? [] : [{ first: LogIndex(at + 1), term: Term(term) }]
+      term === terms[at - 1] ? [] : [{ first: LogIndex(startIndex + at + 1), term: Term(term) }]
     ),
     electionTimeoutMs: { min: ELECTION_MIN_MS, max: ELECTION_MAX_MS },
     heartbeatMs: HEARTBEAT_MS,

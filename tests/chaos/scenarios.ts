@@ -6,6 +6,7 @@
 import { badLinks } from "./bad_links.ts";
 import { clocks } from "./clocks.ts";
 import { crashes } from "./crashes.ts";
+import { damages } from "./damage.ts";
 import { disks } from "./disks.ts";
 import { existingTests } from "./existing_tests.ts";
 import { fullDisks } from "./full_disks.ts";
@@ -25,6 +26,7 @@ export const scenarios: readonly Scenario[] = [
   ...badLinks,
   ...disks,
   ...fullDisks,
+  ...damages,
   ...clocks,
   ...limits,
   ...hostilePorts,

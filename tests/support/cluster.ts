@@ -51,6 +51,10 @@ export interface NodeStatus {
     readonly snapshotSending: { readonly sentBytes: number; readonly bytes: number } | null;
   }[];
   readonly network: { readonly handshakesRefused: number; readonly damagedFrames: number };
+  readonly damagedEntries: number;
+  readonly quarantined: string | null;
+  readonly snapshotIndex: number;
+  readonly counters: Readonly<Record<string, number>>;
 }
 
 /** An answer of the admin API. */

@@ -15,14 +15,30 @@ export interface RecordPlace {
   readonly index: number;
 }
 
-/** Every record of the newest segment, in order. */
-export async function recordsOfLastSegment(dataDir: string): Promise<RecordPlace[]> {
+/** Paths of the segments, oldest first. */
+export async function segmentsOf(dataDir: string): Promise<string[]> {
   const names: string[] = [];
   for await (const entry of Deno.readDir(`${dataDir}/log`)) {
     if (entry.name.endsWith(".log")) names.push(entry.name);
   }
-  assert(names.length > 0, `Cannot find a segment in ${dataDir}/log`);
-  const file = `${dataDir}/log/${names.sort().at(-1)}`;
+  return names.sort().map((name) => `${dataDir}/log/${name}`);
+}
+
+/** Every record of the whole log, in order. */
+export async function recordsOfLog(dataDir: string): Promise<RecordPlace[]> {
+  const records: RecordPlace[] = [];
+  for (const file of await segmentsOf(dataDir)) records.push(...await recordsOfSegment(file));
+  return records;
+}
+
+/** Every record of the newest segment, in order. */
+export async function recordsOfLastSegment(dataDir: string): Promise<RecordPlace[]> {
+  const file = (await segmentsOf(dataDir)).at(-1);
+  assert(file !== undefined, `Cannot find a segment in ${dataDir}/log`);
+  return await recordsOfSegment(file);
+}
+
+async function recordsOfSegment(file: string): Promise<RecordPlace[]> {
   const bytes = await Deno.readFile(file);
   const records: RecordPlace[] = [];
   let at = segmentHeaderBytes;

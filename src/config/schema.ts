@@ -234,7 +234,7 @@ const raft = section({
     min: 0,
     max: 16 * GIB,
     fallback: 16 * MIB,
-    help: "Applied entries kept in memory for followers that are a little behind.",
+    help: "Applied entries kept in memory for followers that are a little behind; 0 keeps none.",
   }),
   "snapshot-rate-bytes": bytes({
     min: 64 * KIB,

@@ -5,7 +5,7 @@ import type { EntryId } from "./log_entry.ts";
 import type { PlacedConfiguration } from "./members.ts";
 import type { HardState, TermRun } from "./ready.ts";
 
-/** Bounds on what the core holds or sends. All are > 0; bytes count whole records. */
+/** Bounds on what the core holds or sends. Bytes count whole records. All but the cache are > 0. */
 export interface RaftLimits {
   /** Entries of one `AppendEntriesArg`; a larger single entry still goes, alone. */
   readonly appendBytesMax: number;
@@ -14,7 +14,7 @@ export interface RaftLimits {
   readonly inflightBytesMax: number;
   /** Entries a leader holds that are not committed; more proposals are refused until they are. */
   readonly uncommittedBytesMax: number;
-  /** Applied entries kept in memory for followers that are a little behind. */
+  /** Applied entries kept in memory for followers that are a little behind; 0 keeps none. */
   readonly cacheBytesMax: number;
 }
 

@@ -222,7 +222,8 @@ function assertOptions(options: RaftOptions): void {
     );
   }
   for (const [name, value] of Object.entries(options.limits)) {
-    assert(value > 0, `Cannot make a Raft: ${name} is ${value}, expected more than 0`);
+    const least = name === "cacheBytesMax" ? 0 : 1;
+    assert(value >= least, `Cannot make a Raft: ${name} is ${value}, expected at least ${least}`);
   }
   assert(
     options.hardState.term >= options.last.term,

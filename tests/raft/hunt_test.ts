@@ -68,7 +68,7 @@ function drawLimits(prng: Prng): RaftLimits {
     inflightMessagesMax: prng.pick([1, 2, 5]),
     inflightBytesMax: prng.pick([100, 1000]),
     uncommittedBytesMax: prng.pick([200, 2000]),
-    cacheBytesMax: prng.pick([1, 200, 5000]),
+    cacheBytesMax: prng.pick([0, 200, 5000]),
   };
 }
 

@@ -13,7 +13,7 @@ import type { TestNode } from "../support/cluster.ts";
 import { flipBit, type RecordPlace, recordsOfLog } from "../support/log_files.ts";
 import { until, within } from "../support/wait.ts";
 import { type Arena, withArena } from "./arena.ts";
-import { lasting } from "./node_state.ts";
+import { lasting, outputOf } from "./node_state.ts";
 import type { Scenario, ScenarioContext } from "./scenario.ts";
 
 /** Segments so short that most of the log is in finished ones. */
@@ -29,17 +29,13 @@ async function damage(arena: Arena, place: RecordPlace, part: "header" | "payloa
   arena.fired("damaged records", 1);
 }
 
-function output(node: TestNode): string {
-  return node.process!.lines.join("\n");
-}
-
 /** What the node says about the damage, and that nothing of it is left. */
 async function assertRepaired(node: TestNode, place: RecordPlace): Promise<void> {
   await until(`node ${node.id} has repaired its log`, { withinMs: 10_000 }, async () => {
     const { damagedEntries, counters } = await node.status();
     return damagedEntries === 0 && counters.entriesRepaired > 0;
   });
-  const text = output(node);
+  const text = outputOf(node);
   assertStringIncludes(text, `${place.file} is damaged at byte `);
   assertMatch(text, /repaired the log with what another member has/);
 }
@@ -128,7 +124,7 @@ async function damagedOnAll(context: ScenarioContext): Promise<void> {
       await until(
         "all say that nobody has the entry",
         { withinMs: 20_000 },
-        () => arena.nodes.every((node) => NOBODY_HAS_IT.test(output(node))),
+        () => arena.nodes.every((node) => NOBODY_HAS_IT.test(outputOf(node))),
       );
       await lasting(HALT_MS);
       for (const node of arena.nodes) {
@@ -185,7 +181,7 @@ async function stateDamaged(context: ScenarioContext): Promise<void> {
       await arena.kill(victim);
       await flip(victim, arena.random.pick(["state-a", "state-b"]));
       await victim.start();
-      assertMatch(output(victim), /term and vote were read from its copy/);
+      assertMatch(outputOf(victim), /term and vote were read from its copy/);
       assertGreater((await victim.status()).term, term - 1);
     }
     await arena.progress(100);
@@ -198,7 +194,7 @@ async function stateDamaged(context: ScenarioContext): Promise<void> {
     arena.expectEnd(victim);
     const { code } = await within("the end of the node", 15_000, victim.process!.exited);
     assertEquals(code, EXIT_CODES.damagedData.code);
-    assertStringIncludes(output(victim), "logboat serve --join HOST:PORT --replace ID");
+    assertStringIncludes(outputOf(victim), "logboat serve --join HOST:PORT --replace ID");
     await arena.progress(100, arena.others(victim));
     for (const [at, path] of copies.entries()) await Deno.writeFile(path, whole[at]);
     await victim.start();

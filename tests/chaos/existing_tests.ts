@@ -27,7 +27,11 @@ function existing(name: string, file: string, title: string): Scenario {
 
 export const existingTests: readonly Scenario[] = [
   existing("E22", "disk_fault_test.ts", "a torn last record is cut off with one warning"),
-  existing("E23", "disk_fault_test.ts", "a damaged record stops a single node, is named and left as it is"),
+  existing(
+    "E23",
+    "disk_fault_test.ts",
+    "a damaged record stops a single node, is named and left as it is",
+  ),
   existing("E29", "identity_test.ts", "a copied data directory gets no link"),
   existing("E30", "start_test.ts", "a second process on a data directory ends at once"),
 ];

@@ -30,6 +30,11 @@ export async function highestTerm(nodes: readonly TestNode[]): Promise<number> {
   return Math.max(...await termsOf(nodes));
 }
 
+/** What its current or last process printed. */
+export function outputOf(node: TestNode): string {
+  return node.process!.lines.join("\n");
+}
+
 /** Whether a node has a link to another one. */
 export async function isConnected(node: TestNode, peer: TestNode): Promise<boolean> {
   const { members } = await node.status();

@@ -12,6 +12,7 @@ import { existingTests } from "./existing_tests.ts";
 import { fullDisks } from "./full_disks.ts";
 import { hostilePorts } from "./hostile_ports.ts";
 import { limits } from "./limits.ts";
+import { lostFiles } from "./lost_files.ts";
 import { partitions } from "./partitions.ts";
 import { pauses } from "./pauses.ts";
 import { restarts } from "./restarts.ts";
@@ -27,6 +28,7 @@ export const scenarios: readonly Scenario[] = [
   ...disks,
   ...fullDisks,
   ...damages,
+  ...lostFiles,
   ...clocks,
   ...limits,
   ...hostilePorts,

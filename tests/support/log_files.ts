@@ -24,6 +24,16 @@ export async function segmentsOf(dataDir: string): Promise<string[]> {
   return names.sort().map((name) => `${dataDir}/log/${name}`);
 }
 
+/** Paths of the snapshots without the endings of their files, oldest first. */
+export async function snapshotsOf(dataDir: string): Promise<string[]> {
+  const ending = ".manifest";
+  const names: string[] = [];
+  for await (const { name } of Deno.readDir(`${dataDir}/snapshots`)) {
+    if (name.endsWith(ending)) names.push(name.slice(0, -ending.length));
+  }
+  return names.sort().map((name) => `${dataDir}/snapshots/${name}`);
+}
+
 /** Every record of the whole log, in order. */
 export async function recordsOfLog(dataDir: string): Promise<RecordPlace[]> {
   const records: RecordPlace[] = [];

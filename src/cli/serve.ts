@@ -25,7 +25,7 @@ import { SERVE_DETAILS, serveFlags } from "./serve_flags.ts";
 import { readSecrets, readSettings, type Secrets } from "./settings_source.ts";
 import type { Subcommand } from "./subcommand.ts";
 import { VERSION } from "./version.ts";
-import { networkOf, nodeLimitsOf, randomSeed, redisSettingsOf } from "./wiring.ts";
+import { advertiseOf, networkOf, nodeLimitsOf, randomSeed, redisSettingsOf } from "./wiring.ts";
 
 export const serveCommand: Subcommand = {
   name: "serve",
@@ -187,6 +187,7 @@ class Serving {
     });
     this.#node = await RaftNode.open({
       ...nodeLimitsOf(settings),
+      advertise: advertiseOf(settings, nodeId),
       clusterId,
       id: nodeId,
       incarnation,

@@ -1,6 +1,6 @@
 /** Settings into the options of each part. No decisions beyond what relates the parts. */
 
-import { type HostPort, NodeId } from "../base/mod.ts";
+import { NodeId } from "../base/mod.ts";
 import { formatHostPort, initialClusterSeed, parseHostPort, type Settings } from "../config/mod.ts";
 import { DEFAULT_NETWORK_LIMITS, type RaftNetwork, TcpRaftNetwork } from "../network/mod.ts";
 import type { Logger } from "../base/mod.ts";
@@ -38,13 +38,13 @@ function hexId(bytes: Uint8Array): string {
 
 /** Where others find this node: as it is told, else as the list of members has it, else its listeners. */
 export function addressesOf(
-  { raft, redis }: Settings,
+  settings: Settings,
   id: NodeId,
 ): { readonly raftAddress: string; readonly redisAddress: string } {
-  const listed = raft.peers.find((peer) => peer.id === id);
+  const { raftAddress, redisAddress } = advertiseOf(settings, id);
   return {
-    raftAddress: raft.advertise ?? listed?.raft ?? formatHostPort(raft.listen),
-    redisAddress: redis.advertise ?? listed?.redis ?? formatHostPort(redis.listen),
+    raftAddress: raftAddress ?? formatHostPort(settings.raft.listen),
+    redisAddress: redisAddress ?? formatHostPort(settings.redis.listen),
   };
 }
 
@@ -74,6 +74,7 @@ export interface NetworkParts {
 export function networkOf(parts: NetworkParts): RaftNetwork {
   const { platform, settings, secrets, identity, logger } = parts;
   const { raft } = settings;
+  const { raftAddress } = advertiseOf(settings, identity.nodeId);
   const frameBytesMax = Math.max(raft.entryBytesMax, raft.appendBytesMax) + FRAME_OVERHEAD_BYTES;
   return new TcpRaftNetwork({
     net: platform.net,
@@ -88,8 +89,9 @@ export function networkOf(parts: NetworkParts): RaftNetwork {
       featureLevel: FEATURE_LEVEL,
     },
     listen: raft.listen,
-    advertise: advertisedAddress(settings, identity.nodeId),
-    peers: raft.peers.map((peer) => ({ id: NodeId(peer.id), ...parseHostPort(peer.raft)! })),
+    advertise: raftAddress === undefined ? undefined : parseHostPort(raftAddress),
+    // The node says who they are, as soon as it runs.
+    peers: [],
     secret: new TextEncoder().encode(secrets.raftSecret),
     limits: {
       frameBytesMax,
@@ -99,10 +101,13 @@ export function networkOf(parts: NetworkParts): RaftNetwork {
   });
 }
 
-/** Where the settings say that others find this node; undefined when they say nothing. */
-function advertisedAddress({ raft }: Settings, id: NodeId): HostPort | undefined {
-  const address = raft.advertise ?? raft.peers.find((peer) => peer.id === id)?.raft;
-  return address === undefined ? undefined : parseHostPort(address);
+/** Where the settings say that this node is found, as far as they do. */
+export function advertiseOf({ raft, redis }: Settings, id: NodeId): RaftNodeOptions["advertise"] {
+  const listed = raft.peers.find((peer) => peer.id === id);
+  return {
+    raftAddress: raft.advertise ?? listed?.raft,
+    redisAddress: redis.advertise ?? listed?.redis,
+  };
 }
 
 /** The part of the node's options that comes from settings alone. */

@@ -1,7 +1,7 @@
 /**
  * Does what the members in the log ask of this node: keeps links to them, refuses those that were
- * removed, and raises the feature level when all members support more. Who is a member is the core's
- * business.
+ * removed, raises the feature level when all members support more, and tells the others when this
+ * node has moved. Who is a member is the core's business.
  */
 
 import { type Logger, type NodeId, parseHostPort } from "../base/mod.ts";
@@ -16,7 +16,9 @@ import {
   type Raft,
   votersOf,
 } from "../raft/mod.ts";
+import type { ChangeOutcome, MemberChangeRequest } from "./actions.ts";
 import type { Counters } from "./counters.ts";
+import type { RaftNodeOptions } from "./options.ts";
 
 export interface MembershipOptions {
   readonly id: NodeId;
@@ -25,10 +27,15 @@ export interface MembershipOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly counters: Counters;
+  readonly advertise: RaftNodeOptions["advertise"];
+  /** Asks whoever leads. */
+  readonly changeMembers: (change: MemberChangeRequest) => Promise<ChangeOutcome>;
 }
 
 /** Whoever was removed is told so over its links before they are closed. */
 const FAREWELL_MS = 1000;
+/** So long after this node was not moved it is tried again. */
+const MOVE_INTERVAL_MS = 10_000;
 /** How often the leader compares feature levels. */
 const LEVEL_INTERVAL_MS = 1000;
 
@@ -39,6 +46,7 @@ export class Membership {
   #newest: Configuration = EMPTY_CONFIGURATION;
   #committed: Configuration = EMPTY_CONFIGURATION;
   #nextLevelMs = 0;
+  #nextMoveMs = 0;
 
   constructor(options: MembershipOptions) {
     this.#options = options;
@@ -103,10 +111,31 @@ export class Membership {
     else clock.setTimer(FAREWELL_MS, () => network.setRemoved(this.#committed.removed));
   }
 
-  /** Called at each tick of a leader: what all members support is used from now on. */
   tick(nowMs: number): void {
-    if (nowMs < this.#nextLevelMs) return;
+    if (nowMs >= this.#nextMoveMs) this.#maybeMove(nowMs);
+    if (nowMs < this.#nextLevelMs || this.#options.raft.role !== "leader") return;
     this.#nextLevelMs = nowMs + LEVEL_INTERVAL_MS;
+    this.#maybeRaiseLevel();
+  }
+
+  /** Where the settings have this node counts; the others must hear of it. */
+  #maybeMove(nowMs: number): void {
+    const { id, raft, advertise, changeMembers, logger } = this.#options;
+    const own = memberOf(raft.committedConfiguration, id);
+    if (own === undefined || raft.leaderId === undefined) return;
+    const raftAddress = advertise.raftAddress ?? own.raftAddress;
+    const redisAddress = advertise.redisAddress ?? own.redisAddress;
+    if (raftAddress === own.raftAddress && redisAddress === own.redisAddress) return;
+    this.#nextMoveMs = nowMs + MOVE_INTERVAL_MS;
+    void changeMembers({ kind: "move", id, raftAddress, redisAddress }).then((outcome) => {
+      if (outcome.kind === "done") {
+        logger.info("this node has moved", { raftAddress, redisAddress });
+      } else logger.warn("the others cannot be told where this node is now", { why: outcome.text });
+    });
+  }
+
+  /** What all members support is used from now on. */
+  #maybeRaiseLevel(): void {
     const { raft } = this.#options;
     const { members, featureLevel } = raft.configuration;
     let to = FEATURE_LEVEL;

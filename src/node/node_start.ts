@@ -95,8 +95,8 @@ async function firstConfigurationOf(
 }
 
 function isSameMembers(known: Configuration, settings: Configuration): boolean {
-  // A node that joined has no members in its settings.
-  if (settings.members.length === 0) return true;
+  // Settings without a list of members say nothing about others.
+  if (settings.members.length <= 1) return true;
   return known.members.length === settings.members.length &&
     known.members.every((member, at) => {
       const other = settings.members[at];

@@ -127,6 +127,8 @@ export class Operations implements NodeActions {
 
   /** See `NodeActions`. */
   async takeSnapshot(): Promise<SnapshotOutcome> {
+    const wrong = this.#node.integrity.quarantined;
+    if (wrong !== undefined) return { kind: "refused", text: wrong };
     const taken = await this.#node.snapshots.take();
     if (taken.kind === "refused") return taken;
     return { kind: "done", index: taken.manifest.last.index, bytes: taken.manifest.bytes };
@@ -140,6 +142,8 @@ export class Operations implements NodeActions {
     if (!await this.#node.readBarrier()) {
       return { kind: "refused", text: "no leader confirmed the read in time; try again" };
     }
+    const wrong = this.#node.integrity.quarantined;
+    if (wrong !== undefined) return { kind: "refused", text: wrong };
     const taken = await this.#node.snapshots.take();
     if (taken.kind === "refused") return taken;
     const { manifest } = taken;

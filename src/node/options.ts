@@ -37,6 +37,14 @@ export interface RaftNodeOptions {
    * what the log and its snapshots say.
    */
   readonly bootstrap: Configuration;
+  /**
+   * Where the settings say that members and clients find this node, as far as they do. When the log
+   * says something else the node has it changed: so a node moves.
+   */
+  readonly advertise: {
+    readonly raftAddress?: string | undefined;
+    readonly redisAddress?: string | undefined;
+  };
   readonly electionTimeoutMs: { readonly min: number; readonly max: number };
   readonly heartbeatMs: number;
   readonly raftLimits: RaftLimits;

@@ -6,7 +6,6 @@
 
 import type { LogIndex, NodeId } from "../base/mod.ts";
 import type { AppliedBatch, BatchHeader, Machine } from "../machine/mod.ts";
-import type { Timer } from "../platform/mod.ts";
 import {
   type Configuration,
   type DriverMessage,
@@ -66,7 +65,6 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
   readonly #turns: Turns;
   readonly #startedAtMs: number;
   readonly #tickMs: number;
-  #timer: Timer | undefined;
   #running = false;
   #failed = false;
 
@@ -123,7 +121,12 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
       schedule: () => this.schedule(),
       onDiskFailed: (error) => this.diskFailed(error),
     });
-    this.membership = new Membership({ ...options, raft: this.raft, counters: this.counters });
+    this.membership = new Membership({
+      ...options,
+      raft: this.raft,
+      counters: this.counters,
+      changeMembers: (change) => this.operations.changeMembers(change),
+    });
     this.operations = new Operations(this);
     this.#departure = new Departure({
       ...options,
@@ -179,7 +182,7 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
       await new Promise<void>((resolve) => clock.setTimer(UNANSWERED_POLL_MS, resolve));
     }
     this.#running = false;
-    this.#timer?.cancel();
+    this.#turns.end();
     await this.options.network.close();
     await this.snapshots.stop();
     await this.options.storage.close();
@@ -198,7 +201,7 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
     if (this.#failed) return;
     this.#failed = true;
     this.#running = false;
-    this.#timer?.cancel();
+    this.#turns.end();
     this.options.onFatal(reason);
   }
 
@@ -339,10 +342,8 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
     this.#reads.tick(nowMs);
     this.snapshots.tick(nowMs);
     this.integrity.tick(nowMs);
-    if (this.raft.role === "leader") {
-      this.#removal.tick(nowMs);
-      this.membership.tick(nowMs);
-    }
+    this.membership.tick(nowMs);
+    if (this.raft.role === "leader") this.#removal.tick(nowMs);
     this.#turn();
     this.#armTick(nowMs);
   }
@@ -350,8 +351,7 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
   /** At the usual pace, and sooner when the core has something to do sooner. */
   #armTick(nowMs: number): void {
     const dueMs = Math.max(TICK_MS_MIN, this.raft.wakeAtMs - nowMs);
-    const { clock } = this.options;
-    this.#timer = clock.setTimer(Math.min(this.#tickMs, dueMs), () => this.#tick());
+    this.#turns.tickAfter(Math.min(this.#tickMs, dueMs), () => this.#tick());
   }
 
   // ——— Applying ———

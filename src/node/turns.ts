@@ -1,12 +1,13 @@
 /** When the node's next turn comes. Asking twice for the same moment is asking once. */
 
-import type { Clock } from "../platform/mod.ts";
+import type { Clock, Timer } from "../platform/mod.ts";
 
 export class Turns {
   readonly #clock: Clock;
   readonly #turn: () => void;
   #scheduled = false;
   #soon = false;
+  #timer: Timer | undefined;
 
   constructor(clock: Clock, turn: () => void) {
     this.#clock = clock;
@@ -36,5 +37,15 @@ export class Turns {
       this.#soon = false;
       this.#turn();
     });
+  }
+
+  /** The next tick, which begins a turn of its own. */
+  tickAfter(delayMs: number, tick: () => void): void {
+    this.#timer = this.#clock.setTimer(delayMs, tick);
+  }
+
+  /** No more ticks. */
+  end(): void {
+    this.#timer?.cancel();
   }
 }

@@ -247,6 +247,31 @@ Deno.test("a newcomer that crashed before it knew its id joins again as another 
   assertEquals(leader.node.configuration.members.map(({ id }) => Number(id)), [1, 2, 3, 5]);
 });
 
+Deno.test("a node whose settings have it elsewhere tells the others, whoever leads", async () => {
+  const cluster = new VirtualCluster(3);
+  await cluster.startAll();
+  await cluster.elect();
+  for (const [id, redisAddress] of [[1, "10.0.0.1:1"], [2, "10.0.0.2:2"]] as const) {
+    const node = cluster.ids[id - 1];
+    cluster.kill(node);
+    cluster.advertise = { redisAddress };
+    await cluster.start(node);
+    cluster.advertise = {};
+    await cluster.clock.runUntil(
+      () =>
+        [...cluster.live.values()].every(({ node: { raft } }) =>
+          raft.committedConfiguration.members[id - 1].redisAddress === redisAddress
+        ),
+      20_000,
+    );
+  }
+  assertEquals(
+    cluster.leader!.node.configuration.members.map(({ raftAddress }) => raftAddress),
+    ["127.0.0.1:7001", "127.0.0.1:7002", "127.0.0.1:7003"],
+  );
+  await cluster.converge();
+});
+
 Deno.test("leadership is handed over from any node", async () => {
   const cluster = await started(3);
   const [first, second] = cluster.followers();

@@ -70,6 +70,8 @@ export class VirtualCluster {
   readonly disks = new Map<NodeId, MemoryDisk>();
   readonly live = new Map<NodeId, LiveNode>();
   readonly fatal = new Map<NodeId, FatalReason>();
+  /** What the settings of the next node to start say of where it is. */
+  advertise: RaftNodeOptions["advertise"] = {};
   readonly #seed: number;
   readonly #size: number;
   readonly #changes: Partial<RaftNodeOptions>;
@@ -131,6 +133,7 @@ export class VirtualCluster {
       bootstrap: this.#bootstrapOf(id),
       reading: { reads: "linearizable", stalenessMsMax: 1000 },
       snapshotLogBytes: Infinity,
+      advertise: this.advertise,
       snapshotRateBytes: Infinity,
       ...LAN,
       raftLimits: {

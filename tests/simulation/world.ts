@@ -222,6 +222,7 @@ export class World {
       }))),
       reading: { reads: "linearizable", stalenessMsMax: 1000 },
       snapshotLogBytes: Infinity,
+      advertise: {},
       snapshotRateBytes: Infinity,
       ...timing,
       raftLimits: {

@@ -327,10 +327,11 @@ export class RaftStorage {
     return true;
   }
 
-  /** "full" only as long as nothing changed. */
+  /** "full" only as long as nothing changed. What is behind it may be "full": then it is called again. */
   async #install(snapshot: SnapshotReceiver): Promise<void> {
-    await this.snapshots.install(snapshot);
-    const { last } = snapshot.manifest;
+    const { manifest } = snapshot;
+    if (this.snapshots.newest !== manifest) await this.snapshots.install(snapshot);
+    const { last } = manifest;
     if (this.#log.has(last)) return;
     try {
       await this.#log.reset(last);

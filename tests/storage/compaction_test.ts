@@ -75,6 +75,27 @@ Deno.test("a snapshot from a peer begins the log anew, or leaves what goes on be
   await node.close();
 });
 
+Deno.test("a snapshot from a peer counts although the entries behind it find no room at first", async () => {
+  const disk = new MemoryDisk();
+  const { storage, close } = await openStorage(disk, OPTIONS);
+  await storage.persist({ entries: entries(1, 3) });
+  const batch = { snapshot: await received(storage.snapshots, 8), entries: entries(9, 2) };
+  let syncs = 0;
+  disk.fault = ({ kind, path }) => {
+    if (!path.includes("/log/")) return undefined;
+    if (kind === "sync") syncs++;
+    // The new segment is there.
+    return kind === "write" && syncs > 0 ? { kind: "error", code: "ENOSPC" } : undefined;
+  };
+  const error = await assertRejects(() => storage.persist(batch), StorageError);
+  assertEquals(error.kind, "full");
+  disk.fault = undefined;
+  await storage.persist(batch);
+  assertEquals(await contents(storage), entries(9, 2).map(describe));
+  assertEquals(storage.snapshots.newest?.last, id(8));
+  await close();
+});
+
 Deno.test("configurations in the log and the one of the first start are found again", async () => {
   const disk = new MemoryDisk();
   let node = await openStorage(disk);

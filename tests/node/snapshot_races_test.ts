@@ -107,3 +107,29 @@ Deno.test("a snapshot of the leader overtakes one that this node is finishing", 
   assertEquals(cluster.fatal.size, 0);
   assertEquals(behind.storage.snapshots.newest?.last, behind.node.raft.logStart);
 });
+
+Deno.test("a removed node that learns it from a snapshot does not deny writes that took effect", async () => {
+  const cluster = new VirtualCluster(4);
+  await cluster.startAll();
+  const leader = await cluster.elect();
+  const leaderId = leader.node.options.id;
+  const [behind] = cluster.followers();
+  const { id } = behind.node.options;
+  await cluster.converge();
+  // 1. A write of its client is applied by the others; it hears nothing any more.
+  cluster.hub.silence(leaderId, id, true);
+  const write = send(behind.node.openLane(), "INCR", "n");
+  await cluster.clock.runUntil(() => leader.node.machine.keyspace.size === 1, 1000);
+  await load(cluster, leader, 300);
+  await cluster.finish(leader.node.operations.takeSnapshot());
+  await load(cluster, leader, 20);
+  // 2. It is removed, and the log before that is given up.
+  const removed = await cluster.finish(leader.node.operations.changeMembers({ kind: "remove", id }));
+  assertEquals(removed.kind, "done");
+  await cluster.finish(leader.node.operations.takeSnapshot());
+  cluster.hub.silence(leaderId, id, false);
+  await load(cluster, leader, 1);
+  await cluster.clock.runUntil(answered([write]), 3000);
+  assertEquals(behind.node.counters.snapshotsInstalled, 1);
+  assertEquals(write.text, "!maybeApplied");
+});

@@ -28,8 +28,6 @@ export async function recoverStart(options: RaftNodeOptions): Promise<NodeStart>
   const { storage, clock, logger } = options;
   const { recovered } = storage;
   const first = await firstConfigurationOf(options);
-  const { snapshotDamaged } = recovered;
-  if (snapshotDamaged !== undefined) refuseAlone(options, first, snapshotDamaged);
   const startMs = clock.nowMs();
   const replica = recovered.snapshot === undefined
     ? { machine: new Machine(), last: ENTRY_ID_ZERO, configuration: first }
@@ -38,18 +36,29 @@ export async function recoverStart(options: RaftNodeOptions): Promise<NodeStart>
     const { index } = replica.last;
     logger.info("loaded a snapshot", { index, loadMs: Math.round(clock.nowMs() - startMs) });
   }
-  const base = { index: replica.last.index, configuration: replica.configuration };
+  const base = baseOf(options, replica);
   const later = recovered.configurations
     .filter(({ index }) => index > base.index)
     .map(({ index, payload }) => ({ index, configuration: decodeConfiguration(payload) }));
   const configurations = [base, ...later];
   const newest = configurations[configurations.length - 1].configuration;
+  if (recovered.snapshotDamaged !== undefined) {
+    refuseAlone(options, newest, recovered.snapshotDamaged);
+  }
   if (!isSameMembers(newest, options.bootstrap)) {
     logger.info("the members are those that the log names, not those of the settings", {
       members: newest.members.map(({ id }) => id).join(",") || "none yet",
     });
   }
   return { replica, configurations };
+}
+
+/** A snapshot that cannot be used may still say who the members were. */
+function baseOf({ storage }: RaftNodeOptions, { last, configuration }: ReplicaState) {
+  const { snapshotDamaged, snapshotConfiguration: found } = storage.recovered;
+  return snapshotDamaged === undefined || found === undefined
+    ? { index: last.index, configuration }
+    : { index: found.index, configuration: decodeConfiguration(found.payload) };
 }
 
 /** The core as it was when the last process ended, as far as it is on disk. */
@@ -75,7 +84,8 @@ export function newRaft(options: RaftNodeOptions, start: NodeStart): Raft {
 
 /** Only another member can have what is lost here. */
 function refuseAlone({ id, logger }: RaftNodeOptions, members: Configuration, why: string): void {
-  if (members.members.some((member) => member.id !== id)) {
+  const isAlone = members.members.length === 1 && members.members[0].id === id;
+  if (!isAlone) {
     logger.error("the state of this node is lost; it takes a snapshot of the leader", { why });
     return;
   }

@@ -33,6 +33,8 @@ export interface DamagedSnapshot {
   /** As its file name says. */
   readonly last: EntryId;
   readonly reason: string;
+  /** What its manifest says of the members, where only the data is damaged. */
+  readonly configuration: Uint8Array | undefined;
 }
 
 export class SnapshotStore {
@@ -73,7 +75,7 @@ export class SnapshotStore {
   async #examineAll(names: readonly string[], verifyAll: boolean): Promise<void> {
     for (const id of manifestIds(names)) {
       const found = await this.#examine(id, verifyAll || this.#manifests.length === 0);
-      if (typeof found === "string") this.#damaged.push({ last: id, reason: found });
+      if ("reason" in found) this.#damaged.push(found);
       else this.#manifests.unshift(found);
     }
   }
@@ -180,7 +182,19 @@ export class SnapshotStore {
   }
 
   /** The manifest, or why the snapshot cannot be used. */
-  async #examine(id: EntryId, verify: boolean): Promise<SnapshotManifest | string> {
+  async #examine(id: EntryId, verify: boolean): Promise<SnapshotManifest | DamagedSnapshot> {
+    const found: { manifest?: SnapshotManifest } = {};
+    const reason = await this.#problemOf(id, verify, found);
+    if (reason === undefined) return found.manifest!;
+    return { last: id, reason, configuration: found.manifest?.configuration };
+  }
+
+  /** Puts the manifest into `found` when it is whole. */
+  async #problemOf(
+    id: EntryId,
+    verify: boolean,
+    found: { manifest?: SnapshotManifest },
+  ): Promise<string | undefined> {
     const path = this.#path(id, MANIFEST);
     try {
       const result = openManifest(await this.#disk.readFile(path));
@@ -195,6 +209,7 @@ export class SnapshotStore {
       if (manifest.last.index !== id.index || manifest.last.term !== id.term) {
         return `${path} is of entry ${manifest.last.index} of term ${manifest.last.term}`;
       }
+      found.manifest = manifest;
       const data = this.#path(id, DATA);
       const bytes = (await this.#disk.stat(data))?.bytes;
       if (bytes !== manifest.bytes) {
@@ -203,7 +218,7 @@ export class SnapshotStore {
       for (let chunk = 0; verify && chunk < manifest.checksums.length; chunk++) {
         await this.read(manifest, chunk);
       }
-      return manifest;
+      return undefined;
     } catch (error) {
       if (error instanceof CorruptionError) {
         return `${error.file} is damaged at byte ${error.offset}: ${error.reason}`;

@@ -27,6 +27,8 @@ export interface Recovered {
   readonly snapshot: SnapshotManifest | undefined;
   /** Why the entries up to `logStart` are in no usable snapshot: one must come from a peer. */
   readonly snapshotDamaged: string | undefined;
+  /** What the newest snapshot within the log says of the members, whether or not it can be used. */
+  readonly snapshotConfiguration: FoundConfiguration | undefined;
   /** The configuration of the first start, when one was saved. */
   readonly bootstrap: Uint8Array | undefined;
   /** The entry before the first one on disk. */
@@ -79,8 +81,8 @@ export async function startUp(
     start = startOf(path, found, snapshots);
     choice = chooseSnapshot(path, found, start, snapshots);
     if (found.damage.length > 0 && choice.resetTo === undefined) {
-      const newest = found.configurations.at(-1)?.payload ?? choice.snapshot?.configuration;
-      if (!options.repairs(newest ?? bootstrap)) throw found.damage[0].error;
+      const newest = found.configurations.at(-1) ?? snapshotConfiguration(snapshots, found.last);
+      if (!options.repairs(newest?.payload ?? bootstrap)) throw found.damage[0].error;
     }
     await disk.makeDirectory(`${path}/${LOG_DIRECTORY_NAME}`);
   } catch (error) {
@@ -98,6 +100,7 @@ export async function startUp(
     hardState: state.hardState,
     snapshot: choice.snapshot,
     snapshotDamaged: choice.damaged,
+    snapshotConfiguration: snapshotConfiguration(snapshots, log.last),
     bootstrap,
     logStart: log.start,
     last: log.last,
@@ -108,6 +111,18 @@ export async function startUp(
     warnings,
   };
   return { log, recovered };
+}
+
+function snapshotConfiguration(
+  { manifests, damaged }: SnapshotStore,
+  end: EntryId,
+): FoundConfiguration | undefined {
+  let newest: FoundConfiguration | undefined;
+  for (const { last: { index }, configuration } of [...manifests, ...damaged]) {
+    if (configuration === undefined || index > end.index) continue;
+    if (newest === undefined || index > newest.index) newest = { index, payload: configuration };
+  }
+  return newest;
 }
 
 /** The entry before the log; a log without segments begins behind the snapshot it was reset to. */

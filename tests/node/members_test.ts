@@ -349,3 +349,33 @@ Deno.test("a member that jumps over its removal does not know what became of its
     assertEquals(sent.text, jumped ? "!maybeApplied" : "!notApplied");
   }
 });
+
+Deno.test("members that were no founders take a snapshot of the others when their own are damaged", async () => {
+  for (const part of [".rdb", ".manifest"]) {
+    const cluster = await started(1);
+    const first = cluster.leader!;
+    const second = cluster.live.get(await cluster.join(first))!;
+    await cluster.voters(1, 2);
+    await cluster.join(first);
+    await cluster.voters(1, 2, 3);
+    for (let i = 0; i < 3; i++) {
+      for (let k = 0; k < 20; k++) await write(cluster, first, 20);
+      await cluster.converge();
+      for (const { node } of [first, second]) await cluster.finish(node.operations.takeSnapshot());
+    }
+    // The founder does not know of others where its manifests are gone.
+    for (const live of part === ".rdb" ? [first, second] : [second]) {
+      const id = idOf(live);
+      assert(live.node.raft.logStart.index > live.node.raft.configurationIndex);
+      cluster.kill(id);
+      const disk = cluster.disks.get(id)!;
+      for (const { name } of await disk.list("/data/snapshots")) {
+        if (name.endsWith(part)) disk.flipBit(`/data/snapshots/${name}`, 40, 3);
+      }
+      const { node } = await cluster.start(id);
+      await cluster.converge();
+      assertEquals(node.counters.snapshotsInstalled, 1);
+      await cluster.elect();
+    }
+  }
+});

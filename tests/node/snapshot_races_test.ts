@@ -124,7 +124,9 @@ Deno.test("a removed node that learns it from a snapshot does not deny writes th
   await cluster.finish(leader.node.operations.takeSnapshot());
   await load(cluster, leader, 20);
   // 2. It is removed, and the log before that is given up.
-  const removed = await cluster.finish(leader.node.operations.changeMembers({ kind: "remove", id }));
+  const removed = await cluster.finish(
+    leader.node.operations.changeMembers({ kind: "remove", id }),
+  );
   assertEquals(removed.kind, "done");
   await cluster.finish(leader.node.operations.takeSnapshot());
   cluster.hub.silence(leaderId, id, false);

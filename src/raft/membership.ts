@@ -146,11 +146,17 @@ function promoteNext(state: RaftState, role: LeaderRole): void {
   }
 }
 
-/** Whether so many of its voters were heard of late that it could commit something. */
+/**
+ * Whether so many of its voters answer that it could commit something. One whose process closed its
+ * connection has no match until it is back.
+ */
 function canDecide(state: RaftState, role: LeaderRole, configuration: Configuration): boolean {
-  const sinceMs = state.nowMs - state.electionTimeoutMs.max;
+  const sinceMs = state.nowMs - state.electionTimeoutMs.min;
   const isHeard = (id: NodeId) =>
-    id === state.id || role.peers.some((peer) => peer.peer === id && peer.lastContactMs > sinceMs);
+    id === state.id ||
+    role.peers.some((peer) =>
+      peer.peer === id && peer.matchIndex > 0 && peer.lastContactMs > sinceMs
+    );
   return isQuorum(configuration, isHeard);
 }
 

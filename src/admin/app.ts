@@ -1,11 +1,12 @@
 /** The admin endpoint as a Hono app: health, metrics, status, actions. It owns no socket. */
 
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 import { clusterOf } from "./cluster.ts";
 import type { AdminDeps } from "./deps.ts";
 import { guard } from "./guard.ts";
 import { addOperations } from "./operations.ts";
 import { PAGE_POLICY, statusPage } from "./page.ts";
+import { setHeaders } from "./headers.ts";
 import { refuse } from "./refusal.ts";
 import { ADMIN_ROUTES, methodOf } from "./routes.ts";
 import { statusOf } from "./status.ts";
@@ -57,13 +58,6 @@ function addReads(app: Hono, deps: AdminDeps): void {
     context.header("Content-Security-Policy", PAGE_POLICY);
     return context.html(statusPage(status()));
   });
-}
-
-function setHeaders(context: Context): void {
-  context.header("Cache-Control", "no-store");
-  context.header("X-Content-Type-Options", "nosniff");
-  context.header("X-Frame-Options", "DENY");
-  context.header("Referrer-Policy", "no-referrer");
 }
 
 function notFoundReason(path: string): string {

@@ -37,10 +37,10 @@ async function runBackup(platform: Platform, args: readonly string[]): Promise<E
   }
   const client = await AdminClient.of(platform, flags);
   const temporary = `${path}.part`;
-  const file = await create(platform, temporary);
+  const lock = await lockFile(platform, temporary);
   try {
     const chunks = await client.stream("/api/v1/backup", SILENCE_MS_MAX);
-    const bytes = await receive(file, chunks, path);
+    const bytes = await receive(await create(platform, temporary), chunks, path);
     const { keys, index } = await check(platform, temporary, path);
     await publish(platform, temporary, path);
     await printOut(
@@ -51,6 +51,19 @@ async function runBackup(platform: Platform, args: readonly string[]): Promise<E
   } catch (error) {
     await discard(platform, temporary);
     throw error;
+  } finally {
+    await lock.close();
+  }
+}
+
+/** Makes the file and keeps a second backup away from it; the system ends the lock with the process. */
+async function lockFile({ disk }: Platform, path: string): Promise<{ close(): Promise<void> }> {
+  try {
+    return await disk.lock(path);
+  } catch (error) {
+    if (!(error instanceof PlatformError)) throw error;
+    const why = error.code === "ELOCKED" ? "another backup is writing it" : error.message;
+    throw new CliFailure("unusableData", [`Cannot write ${path}: ${why}`]);
   }
 }
 

@@ -13,5 +13,8 @@ export const HTTP_BODY_BYTES_MAX = 1024 * 1024;
 export const HTTP_HEADER_BYTES_MAX = 16 * 1024;
 /** Connections to the admin endpoint at a time. */
 export const HTTP_CONNECTIONS_MAX = 256;
-/** A connection on which nothing moves for so long is closed, answers included. */
-export const HTTP_STALLED_MS_MAX = 60_000;
+/**
+ * A connection on which nothing moves for so long is closed, answers included: more than any answer
+ * takes to begin, a backup's snapshot of many millions of keys included.
+ */
+export const HTTP_STALLED_MS_MAX = 300_000;

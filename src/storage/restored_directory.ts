@@ -7,7 +7,13 @@
 import { type Logger, type NodeId, Term } from "../base/mod.ts";
 import type { Clock, Disk } from "../platform/mod.ts";
 import type { EntryId } from "../raft/mod.ts";
-import { DataDirectory, IDENTITY_NAME, LOCK_NAME, PARTS_OF_A_NODE } from "./data_directory.ts";
+import {
+  DataDirectory,
+  IDENTITY_NAME,
+  LOCK_NAME,
+  lockDirectory,
+  PARTS_OF_A_NODE,
+} from "./data_directory.ts";
 import { StorageError } from "./errors.ts";
 import { RaftStorage } from "./raft_storage.ts";
 
@@ -55,7 +61,7 @@ export async function makeRestoredDirectory(options: RestoredDirectoryOptions): 
   const { disk, path } = options;
   const inner = `${path}/${UNFINISHED}`;
   await disk.makeDirectory(path);
-  const lock = await disk.lock(`${path}/${LOCK_NAME}`);
+  const lock = await lockDirectory(disk, path);
   try {
     await checkNoDirectory(disk, path);
     for (const name of PARTS_OF_A_NODE) await removeAll(disk, `${path}/${name}`);

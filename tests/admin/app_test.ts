@@ -225,6 +225,7 @@ Deno.test("before there is a node: alive, not ready and why, everything else 503
   const app = waitingApp({ token: "s3cret", hostname: "10.0.0.1" }, () => "joining: no answer yet");
   const get = async (path: string, headers: Record<string, string> = {}) => {
     const response = await app.request(`${BASE}${path}`, { headers: { host: "x", ...headers } });
+    assertEquals(response.headers.get("cache-control"), "no-store", path);
     return [response.status, JSON.parse(await response.text())];
   };
   assertEquals(await get("/healthz"), [200, { ok: true }]);

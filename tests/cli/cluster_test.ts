@@ -256,6 +256,16 @@ Deno.test("backup: cut off, damaged or no backup at all, nothing is left but the
       assertEquals(namesBeside(file), ["dump.rdb"]);
     });
   }
+  await withFile(async (file) => {
+    const lock = await denoPlatform().disk.lock(`${file}.part`);
+    await withNode(fakeNode(), async (run) => {
+      assertEquals(await run("backup", file), {
+        code: EXIT_CODES.unusableData.code,
+        output: `Cannot write ${file}.part: another backup is writing it`,
+      });
+    });
+    await lock.close();
+  });
   await withNode(fakeNode(), async (run) => {
     const { code, output } = await run("backup", "/no/such/directory/dump.rdb");
     assertEquals(code, EXIT_CODES.unusableData.code);

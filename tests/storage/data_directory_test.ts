@@ -1,5 +1,6 @@
 import { NodeId, silentLogger } from "../../src/base/mod.ts";
-import { DataDirectory, isClusterId, StorageError } from "../../src/storage/mod.ts";
+import { readBootstrap } from "../../src/storage/bootstrap_file.ts";
+import { DataDirectory, isClusterId, readIdentity, StorageError } from "../../src/storage/mod.ts";
 import type { StorageErrorKind } from "../../src/storage/mod.ts";
 import { sealBlock } from "../../src/storage/checked_block.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "../support/assert.ts";
@@ -142,3 +143,52 @@ Deno.test("the incarnation rises through a crash after any operation", async () 
     }
   }
 });
+
+Deno.test("a directory with an identity has its first configuration, whatever crash there was", async () => {
+  const bootstrap = new Uint8Array([5, 6]);
+  const make = (disk: MemoryDisk) =>
+    DataDirectory.open({
+      disk,
+      path: PATH,
+      nodeId: () => NODE,
+      clusterId: () => CLUSTER,
+      bootstrap,
+      logger: silentLogger,
+    });
+  let crashes = 0;
+  for (const survives of [() => true, () => false]) {
+    for (let operation = 1;; operation++) {
+      const disk = new MemoryDisk();
+      disk.fault = ({ number }) => number === operation ? { kind: "crashAfter" } : undefined;
+      await make(disk).catch((error) => assert(disk.crashed, String(error)));
+      const ended = !disk.crashed;
+      const after = disk.crash(survives);
+      if (await after.stat(PATH) !== undefined && await readIdentity(after, PATH) !== undefined) {
+        assertEquals(await readBootstrap(after, PATH), bootstrap, `operation ${operation}`);
+      }
+      await make(after);
+      assertEquals(await readBootstrap(after, PATH), bootstrap, `again, operation ${operation}`);
+      if (ended) break;
+      crashes++;
+    }
+  }
+  assert(crashes > 10, `only ${crashes} crashes`);
+});
+
+Deno.test("whose a directory is can be left to the directory", async () => {
+  const disk = new MemoryDisk();
+  await (await open(disk, 7, CLUSTER)).close();
+  const open7 = () =>
+    DataDirectory.open({
+      disk,
+      path: PATH,
+      nodeId: () => assertNever(),
+      clusterId: () => assertNever(),
+      logger: silentLogger,
+    });
+  assertEquals((await open7()).identity.nodeId, NodeId(7));
+});
+
+function assertNever(): never {
+  throw new Error("asked for a directory that is there");
+}

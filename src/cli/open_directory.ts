@@ -18,7 +18,11 @@ export function firstMembersOf(settings: Settings): Configuration {
   return settings.raft.join === undefined ? bootstrapOf(settings) : EMPTY_CONFIGURATION;
 }
 
-/** Opens it and says whose it is. Throws what `DataDirectory` throws. */
+/**
+ * Opens it and says whose it is. A node that joined begins with the members that it was told: it
+ * knows whom to ask, also when it was removed again before it heard anything. Throws what
+ * `DataDirectory` throws.
+ */
 export async function openDirectory(
   platform: Platform,
   settings: Settings,
@@ -32,7 +36,7 @@ export async function openDirectory(
     path: node.dataDir,
     nodeId: joined?.nodeId ?? configured,
     clusterId: joined?.clusterId ?? (() => firstClusterId(platform.process, settings)),
-    bootstrap: encodeConfiguration(firstMembersOf(settings)),
+    bootstrap: joined?.members ?? encodeConfiguration(firstMembersOf(settings)),
     logger,
   });
   const { clusterId, nodeId, incarnation } = directory.identity;

@@ -12,7 +12,13 @@ import {
   type ReplyTarget,
   silentObserver,
 } from "../../src/node/mod.ts";
-import { EMPTY_CONFIGURATION, firstConfiguration, votersOf } from "../../src/raft/mod.ts";
+import {
+  type Configuration,
+  decodeConfiguration,
+  EMPTY_CONFIGURATION,
+  firstConfiguration,
+  votersOf,
+} from "../../src/raft/mod.ts";
 import { DataDirectory, RaftStorage } from "../../src/storage/mod.ts";
 import { RespError, SimpleString } from "../../src/resp/mod.ts";
 import { MemoryDisk } from "../support/memory_disk.ts";
@@ -72,6 +78,8 @@ export class VirtualCluster {
   readonly fatal = new Map<NodeId, FatalReason>();
   /** What the settings of the next node to start say of where it is. */
   advertise: RaftNodeOptions["advertise"] = {};
+  /** What newcomers were told when they were taken in. */
+  readonly #joined = new Map<NodeId, Configuration>();
   readonly #seed: number;
   readonly #size: number;
   readonly #changes: Partial<RaftNodeOptions>;
@@ -168,9 +176,9 @@ export class VirtualCluster {
     });
   }
 
-  /** A node that is not one of the first knows nobody. */
+  /** A node that is not one of the first knows whom it was told, if it has asked to join. */
   #bootstrapOf(id: NodeId) {
-    if (id > this.#size) return EMPTY_CONFIGURATION;
+    if (id > this.#size) return this.#joined.get(id) ?? EMPTY_CONFIGURATION;
     return firstConfiguration(
       this.ids.slice(0, this.#size).map((member) => ({
         id: member,
@@ -195,6 +203,7 @@ export class VirtualCluster {
     const answer = await this.finish(asked);
     if (answer.kind !== "joined") throw new Error(`${answer.kind}: ${answer.text}`);
     this.ids.push(answer.nodeId);
+    this.#joined.set(answer.nodeId, decodeConfiguration(answer.members));
     this.disks.set(answer.nodeId, new MemoryDisk());
     await this.start(answer.nodeId);
     return answer.nodeId;

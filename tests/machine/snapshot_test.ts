@@ -124,7 +124,7 @@ function randomCommand(random: Prng): [number, string[]] {
   }
 }
 
-Deno.test("snapshot: equal to the state at its beginning, whatever is written between the slices", () => {
+Deno.test("RedisRaft 150: snapshot: equal to the state at its beginning, whatever is written between the slices", () => {
   for (let seed = 1; seed <= 20; seed++) {
     const random = new Prng(seed);
     const member = new Member();

@@ -54,7 +54,7 @@ Deno.test("a process that was learned and left is not dialled any more", async (
   await world.close();
 });
 
-Deno.test("a peer that moved is found where it says, though this node was told another place", async () => {
+Deno.test("RedisRaft 382: a peer that moved is found where it says, though this node was told another place", async () => {
   const world = new VirtualTcpWorld();
   const one = await world.start({ id: 1, peers: [] });
   one.network.setPeer({ id: NodeId(2), hostname: "10.0.0.99", port: 7379 });

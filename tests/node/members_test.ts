@@ -130,7 +130,7 @@ Deno.test("a removed member ends and says why; its writes behind that had no eff
   }
 });
 
-Deno.test("a removed member that starts again is told so and ends; its id is never given again", async () => {
+Deno.test("RedisRaft 2: a removed member that starts again is told so and ends; its id is never given again", async () => {
   const cluster = await started(3);
   const [victim] = cluster.followers();
   const id = idOf(victim);
@@ -150,7 +150,7 @@ Deno.test("a removed member that starts again is told so and ends; its id is nev
   assertEquals(Number(await cluster.join(cluster.leader!)), 4);
 });
 
-Deno.test("the leader can be removed: another one takes over, no client of others notices", async () => {
+Deno.test("RedisRaft 3: the leader can be removed: another one takes over, no client of others notices", async () => {
   for (let seed = 1; seed <= 5; seed++) {
     const cluster = await started(3, seed);
     const leader = cluster.leader!;

@@ -115,7 +115,7 @@ Deno.test("increments under snapshots and crashes are counted exactly", async ()
   }
 });
 
-Deno.test("a node that is too far behind takes over a snapshot of the leader", async () => {
+Deno.test("RedisRaft 9982c88: a node that is too far behind takes over a snapshot of the leader", async () => {
   const cluster = new VirtualCluster(3);
   await cluster.startAll();
   const leader = await cluster.elect();

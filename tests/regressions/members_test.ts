@@ -1,6 +1,8 @@
 /** Changes of members that have cost other Raft stores for Redis writes, or made two clusters. */
 
-import { Prng } from "../../src/base/mod.ts";
+import { NodeId, Prng } from "../../src/base/mod.ts";
+import { type LiveNode, send, VirtualCluster } from "../node/virtual_cluster.ts";
+import { MemoryDisk } from "../support/memory_disk.ts";
 import { Play } from "../raft/lab/play.ts";
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
 
@@ -191,3 +193,106 @@ function restart(stage: Play, node: number, fromSnapshot: boolean): void {
   stage.run(`restart ${node}`);
   assertEquals(membersOf(), before);
 }
+
+async function started(size: number): Promise<VirtualCluster> {
+  const cluster = new VirtualCluster(size);
+  await cluster.startAll();
+  await cluster.elect();
+  return cluster;
+}
+
+async function remove(cluster: VirtualCluster, id: NodeId): Promise<void> {
+  const asked = cluster.leader!.node.operations.changeMembers({ kind: "remove", id });
+  assertEquals((await cluster.finish(asked)).kind, "done");
+  await cluster.clock.runUntil(() => !cluster.live.has(id), 20_000);
+}
+
+async function call(cluster: VirtualCluster, { node }: LiveNode, ...words: string[]) {
+  const answer = send(node.openLane(), ...words);
+  await cluster.clock.runUntil(() => answer.text !== undefined, 8000);
+  return answer.text;
+}
+
+Deno.test("RedisRaft 30: a log that is read again brings back no member and no link", async () => {
+  const cluster = await started(3);
+  // Members that came, moved and went are in the log; nothing of it is in a snapshot.
+  for (let round = 0; round < 2; round++) {
+    assertEquals(await call(cluster, cluster.leader!, "APPEND", "k", "x"), `${round + 1}`);
+    const id = await cluster.join(cluster.leader!, round === 0 ? "learner" : "voter");
+    if (round === 1) await cluster.voters(1, 2, 3, id);
+    await remove(cluster, id);
+  }
+  const lasting = [...cluster.live.keys()];
+  for (const id of lasting) cluster.kill(id);
+  for (const id of lasting) {
+    const { node, network, storage } = await cluster.start(id);
+    assert(storage.recovered.configurations.length >= 8, "the log says it all");
+    const others = lasting.filter((other) => other !== id);
+    assertEquals(network.told.toSorted((a, b) => a - b), others, `node ${id}`);
+    assertEquals(Number(node.raft.commitIndex), 0, "nobody has said what is committed");
+  }
+  await cluster.elect();
+  for (const live of cluster.live.values()) {
+    assertEquals(await call(cluster, live, "GET", "k"), "xx");
+  }
+  await cluster.converge();
+});
+
+Deno.test("RedisRaft 187: a node that is asked to let others in before it is a member itself", async () => {
+  const cluster = await started(1);
+  const second = NodeId(2);
+  cluster.ids.push(second);
+  cluster.disks.set(second, new MemoryDisk());
+  const newcomer = await cluster.start(second);
+  const request = {
+    raftAddress: "127.0.0.1:7003",
+    redisAddress: "127.0.0.1:6003",
+    as: "voter" as const,
+    featureLevel: 1,
+  };
+  const early = await cluster.finish(newcomer.node.operations.join(request));
+  assert(early.kind === "tryAgain", JSON.stringify(early));
+  const added = cluster.leader!.node.operations.changeMembers({
+    kind: "add",
+    id: second,
+    raftAddress: "127.0.0.1:7002",
+    redisAddress: "127.0.0.1:6002",
+    as: "voter",
+  });
+  assertEquals((await cluster.finish(added)).kind, "done");
+  await cluster.voters(1, 2);
+  // It is stuck in nothing.
+  assertEquals(Number(await cluster.join(newcomer)), 3);
+  await cluster.voters(1, 2, 3);
+  await cluster.converge();
+});
+
+Deno.test("RedisRaft 187: a newcomer that is removed before it has heard anything ends and says why", async () => {
+  const cluster = await started(3);
+  const id = await cluster.join(cluster.leader!, "learner");
+  await remove(cluster, id);
+  assertEquals(cluster.fatal.get(id)?.kind, "removed");
+  assertMatch(cluster.fatal.get(id)!.text, /node 4 was removed from the cluster/);
+});
+
+Deno.test("RedisRaft 265: who asked for a change is not told that it is done before it is committed", async () => {
+  const cluster = await started(3);
+  const { leader } = cluster;
+  const others = cluster.followers().map(({ node }) => node.options.id);
+  // They receive everything; what they say is lost.
+  for (const id of others) cluster.hub.silence(id, cluster.leaderId, true);
+  let told: string | undefined;
+  void leader!.node.operations.changeMembers({ kind: "demote", id: others[0] })
+    .then(({ kind }) => told = kind);
+  await cluster.clock.run(250);
+  assert(leader!.node.raft.role === "leader", "it leads still");
+  assert(leader!.node.configuration.outgoing.length > 0, "the change is in its log");
+  assertEquals(told, undefined);
+  for (const id of others) cluster.hub.silence(id, cluster.leaderId, false);
+  await cluster.clock.runUntil(() => told !== undefined, 5000);
+  assertEquals(told, "done");
+  const { raft } = leader!.node;
+  assertEquals(raft.committedConfiguration, raft.configuration);
+  assertEquals(raft.configuration.outgoing, []);
+  assert(raft.commitIndex >= raft.configurationIndex);
+});

@@ -185,7 +185,7 @@ async function live(disk: MemoryDisk, done: { last: number; snapshot: number }):
   }
 }
 
-Deno.test("a crash at any operation: snapshot and log cover everything acknowledged", async () => {
+Deno.test("RedisRaft 43: a crash at any operation: snapshot and log cover everything acknowledged", async () => {
   let points = 0;
   for (let operation = 1;; operation++) {
     let ended = false;

@@ -167,7 +167,7 @@ Deno.test("a received snapshot is verified, resumes, and counts only when instal
   assertEquals((await SnapshotStore.open(disk, PATH)).newest, manifest);
 });
 
-Deno.test("a crash at any operation leaves whole snapshots, the finished ones at least", async () => {
+Deno.test("RedisRaft 654: a crash at any operation leaves whole snapshots, the finished ones at least", async () => {
   let points = 0;
   for (let operation = 1;; operation++) {
     let ended = false;

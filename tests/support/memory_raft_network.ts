@@ -89,6 +89,8 @@ export class MemoryRaftNetwork implements RaftNetwork {
   readonly id: NodeId;
   readonly hello: PeerHello;
   readonly listenPort = 0;
+  /** Every peer that it was told of, in order. */
+  readonly told: NodeId[] = [];
   readonly #hub: MemoryRaftHub;
   readonly #peers: Set<NodeId>;
   #removed = new Set<NodeId>();
@@ -131,6 +133,7 @@ export class MemoryRaftNetwork implements RaftNetwork {
 
   setPeer({ id }: PeerAddress): void {
     assert(id !== this.id, "Cannot add this node as its own peer");
+    this.told.push(id);
     this.#peers.add(id);
     this.#removed.delete(id);
     const other = this.#hub.find(id);

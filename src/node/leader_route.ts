@@ -21,6 +21,8 @@ export interface LeaderRouteOptions {
   readonly clock: Clock;
   readonly leaderClock: LeaderClock;
   readonly logger: Logger;
+  /** Tells the core the time. */
+  readonly tick: () => void;
   /** Whether a sync is under way. */
   readonly isSyncing: () => boolean;
   readonly appliedIndex: () => LogIndex;
@@ -96,8 +98,8 @@ export class LeaderRoute implements BatchRoute, ReadRoute {
 
   /** A lease is judged by the time of now: the process may have been stopped since the last tick. */
   ask(readId: number): boolean {
-    const { raft } = this.#options;
-    raft.step({ kind: "tick", nowMs: this.nowMs() });
+    const { raft, tick } = this.#options;
+    tick();
     return raft.step({ kind: "read", readId }).kind !== "refused";
   }
 

@@ -15,6 +15,7 @@ import {
   type Ready,
 } from "../raft/mod.ts";
 import { Clients } from "./clients.ts";
+import { CoreClock } from "./core_clock.ts";
 import { type Counters, newCounters } from "./counters.ts";
 import { Departure } from "./departure.ts";
 import { DiskGuard } from "./disk_guard.ts";
@@ -61,6 +62,7 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
   readonly #departure: Departure;
   readonly #removal: ExpiryRemoval;
   readonly #leaderClock: LeaderClock;
+  readonly #coreClock: CoreClock;
   readonly #clients: Clients;
   readonly #turns: Turns;
   readonly #startedAtMs: number;
@@ -81,6 +83,7 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
     this.#tickMs = Math.min(TICK_MS_MAX, options.heartbeatMs);
     this.#leaderClock = new LeaderClock(() => clock.wallMs());
     this.raft = newRaft(options, start);
+    this.#coreClock = new CoreClock(this.raft, clock, options.electionTimeoutMs.min);
     this.replica = new Replica({ raft: this.raft, storage, clock, start: start.replica }, this);
     const nowMs = () => clock.nowMs();
     this.integrity = new Integrity(this, {
@@ -92,6 +95,7 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
       ...options,
       raft: this.raft,
       leaderClock: this.#leaderClock,
+      tick: () => this.#coreClock.tick(),
       isSyncing: () => this.#persist.busy,
       appliedIndex: () => this.appliedIndex,
     });
@@ -328,14 +332,12 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
 
   /** The core takes the time from ticks: once a turn, before the first event of it. */
   #tellTime(): void {
-    if (!this.#turns.isSoon) this.raft.step({ kind: "tick", nowMs: this.options.clock.nowMs() });
+    if (!this.#turns.isSoon) this.#coreClock.tick();
   }
 
   #tick(): void {
     if (!this.#running) return;
-    const { clock } = this.options;
-    const nowMs = clock.nowMs();
-    this.raft.step({ kind: "tick", nowMs });
+    const nowMs = this.#coreClock.tick();
     this.#disk.check(this.#persist.busyMs(nowMs));
     if (!this.#running) return;
     this.#proposals.tick(nowMs);

@@ -425,3 +425,23 @@ Deno.test("by lease the leader reads without asking the others, and not after it
   assert(late.text !== "old", "a read behind the write of another leader gave the old value");
   assert(stale?.text === undefined || stale.text === "old" || stale.text.startsWith("!"));
 });
+
+Deno.test("after the machine slept the leader does not read by lease, though its clock stood still", async () => {
+  const cluster = new VirtualCluster(3, 1, {
+    reading: { reads: "lease", stalenessMsMax: 1000 },
+  });
+  await cluster.startAll();
+  const leader = await cluster.elect();
+  await cluster.clock.run(500);
+  const id = leader.node.options.id;
+  for (const follower of cluster.followers()) {
+    cluster.hub.silence(follower.node.options.id, id, true);
+  }
+  const before = send(leader.node.openLane(), "GET", "k");
+  await cluster.clock.run(10);
+  assertEquals(before.text, "null", "the lease holds");
+  cluster.clock.jumpWall(5000);
+  const after = send(leader.node.openLane(), "GET", "k");
+  await cluster.clock.run(50);
+  assertEquals(after.text, undefined);
+});

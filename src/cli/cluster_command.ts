@@ -22,8 +22,9 @@ export const clusterCommand: Subcommand = {
   details: [
     "  status [--json]                      the members, how far each is, and who leads",
     "  add RAFT_ADDRESS REDIS_ADDRESS [--as voter|learner] [--id N] [--replace N]",
-    "                                       makes room for a node before it joins; most nodes",
-    "                                       need only: logboat serve --join RAFT_ADDRESS",
+    "                                       a member whose node is to come: one that joins from",
+    "                                       that address takes its place. A node needs no add",
+    "                                       to join: logboat serve --join RAFT_ADDRESS",
     "  remove ID                            takes a member out for ever, the leader too",
     "  promote ID, demote ID                makes a learner a voter, a voter a learner",
     "  move ID RAFT_ADDRESS REDIS_ADDRESS   tells the others where a member is now",

@@ -66,6 +66,24 @@ Deno.test("/ is a page that loads nothing and lets no member's address become ma
   assertMatch(headers.get("content-type") ?? "", /^text\/html/);
   assertStringIncludes(text, "Logboat node 1");
   assertStringIncludes(text, "10 entries");
+  for (
+    const shown of [
+      "voter, leads",
+      "gets a snapshot: 25 of 100 bytes",
+      "up to entry 70, 2048 bytes; another is being taken",
+      "as of entry 60",
+    ]
+  ) assertStringIncludes(text, shown);
+  const troubled = {
+    ...view,
+    quarantined: "its state differs",
+    recovering: true,
+    damagedEntries: 2,
+  };
+  const page = (await ask(fakeNode({ view: () => troubled }), "/")).text;
+  for (const shown of ["its state differs", "votes for nobody", "2 wait for a peer"]) {
+    assertStringIncludes(page, shown);
+  }
   assert(!text.includes("<script"), "an address became a script");
   assertStringIncludes(text, "&#60;script&#62;");
   assert(!/(src|href)="(?!\/)/.test(text), "the page loads something from elsewhere");

@@ -152,3 +152,20 @@ Deno.test("a node that starts at another address finds the others, and is moved 
     assertEquals(await elsewhere.command("GET", "from"), "elsewhere");
   });
 });
+
+Deno.test("a member may be added before its node comes, which then takes its place", async () => {
+  await withMembers(async (members) => {
+    const [one, two] = [1, 2].map(() => members.place());
+    await one.start();
+    const addresses = [two.raft, `127.0.0.1:${two.redisPort}`];
+    const text = await one.done("cluster", "add", ...addresses, "--as", "learner");
+    assertStringIncludes(text, "node 2 is a learner");
+    const twice = await one.run("cluster", "add", ...addresses);
+    assertEquals(twice.code, EXIT_CODES.refused.code);
+    await two.start("--join", one.raft, "--join-as", "learner");
+    await one.sees("1 voter, 3 learner");
+    assertEquals(await two.command("SET", "a", "1"), "OK");
+    const used = await one.run("cluster", "add", "127.0.0.1:9", "127.0.0.1:9", "--id", "2");
+    assertEquals(used.code, EXIT_CODES.refused.code, used.output);
+  });
+});

@@ -144,7 +144,9 @@ Deno.test("RedisRaft 48: changes of every kind from every standing, with restart
       if (prng.chance(0.3)) restart(stage, prng.between(1, 7), prng.chance(0.5));
     }
     for (let round = 0; round < 30 && leaders(stage).length !== 1; round++) {
-      play(stage, `campaign ${round % 7 + 1}\nsettle\ntick 100\nsettle`);
+      // Alone at times: where all clocks jump together two nodes can campaign at once for ever.
+      const alone = round % 2 === 0 ? "" : " alone";
+      play(stage, `campaign ${round % 7 + 1}${alone}\nsettle\ntick 100\nsettle`);
     }
     for (let round = 0; round < 5; round++) play(stage, "settle\ntick 100");
     assertEquals(leaders(stage).length, 1, `seed ${seed}`);

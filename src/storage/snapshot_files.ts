@@ -49,6 +49,17 @@ class TemporaryFile {
     }
   }
 
+  /** What was written is durable; removes the file when it fails. "full" when there was no space. */
+  async sync(): Promise<void> {
+    this.#check();
+    try {
+      await this.#file.sync();
+    } catch (error) {
+      await this.abandon();
+      throw fullError(error) ?? error;
+    }
+  }
+
   read(into: Uint8Array, position: number): Promise<number> {
     this.#check();
     return this.#file.read(into, position);
@@ -162,6 +173,12 @@ export class SnapshotWriter {
   }
 }
 
+/**
+ * Chunks between two syncs. Then none has long to do, and what is to be durable last, before the
+ * log waits for it, is durable already.
+ */
+const CHUNKS_A_SYNC = 64;
+
 /** A snapshot that comes from a peer, chunks in order. One call at a time. */
 export class SnapshotReceiver {
   readonly manifest: SnapshotManifest;
@@ -201,7 +218,10 @@ export class SnapshotReceiver {
     const offset = chunk * this.manifest.chunkBytes;
     checkChunk(this.#file.path, this.manifest, chunk, bytes);
     await this.#file.write(bytes, offset);
-    this.#received++;
+    const received = chunk + 1;
+    const isEnd = received === this.manifest.checksums.length;
+    if (isEnd || received % CHUNKS_A_SYNC === 0) await this.#file.sync();
+    this.#received = received;
   }
 
   /** A received chunk, verified. */

@@ -135,3 +135,25 @@ Deno.test("a removed node that learns it from a snapshot does not deny writes th
   assertEquals(behind.node.counters.snapshotsInstalled, 1);
   assertEquals(write.text, "!maybeApplied");
 });
+
+Deno.test("a large snapshot of the leader that takes long to sync is no hung disk", async () => {
+  const cluster = new VirtualCluster(3);
+  await cluster.startAll();
+  const leader = await cluster.elect();
+  const away = cluster.followers()[0].node.options.id;
+  cluster.kill(away);
+  await compact(cluster, leader);
+  const { node } = await cluster.start(away);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let syncs = 0;
+  cluster.disks.get(away)!.fault = ({ kind, path }) =>
+    kind === "sync" && path.endsWith(".part") && syncs++ === 0
+      ? { kind: "hang", until: promise }
+      : undefined;
+  await cluster.clock.runUntil(() => syncs === 1, 5000);
+  await cluster.clock.run(15_000);
+  assertEquals(cluster.fatal.get(away), undefined);
+  resolve();
+  await cluster.converge();
+  assertEquals(node.counters.snapshotsInstalled, 1);
+});

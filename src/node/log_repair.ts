@@ -50,7 +50,7 @@ export type FoundConfiguration = PlacedConfiguration & { readonly term: Term };
 /** An answer that has not come by then is asked for elsewhere. */
 const ANSWER_MS = 1000;
 /** After everybody was asked in vain, they are asked again so much later. */
-const RETRY_MS = 5000;
+const RETRY_MS = 2000;
 /** The most that one answer holds; a single larger entry still goes. */
 const REPLY_BYTES = 1 << 20;
 
@@ -59,8 +59,9 @@ interface Fetch {
   readonly range: DamagedRange;
   /** From the range's first entry on. */
   entries: LogEntry[];
-  /** Asked, and had it not, since the last time that somebody was to be asked again. */
+  /** Asked in this round, and those of them who said that they have it not. */
   asked: Set<NodeId>;
+  without: Set<NodeId>;
   /** The question that waits for its answer. */
   question:
     | { readonly requestId: number; readonly peer: NodeId; readonly untilMs: number }
@@ -176,6 +177,7 @@ export class LogRepair {
       else this.#ask(fetch, nowMs, reply.from);
     } else {
       fetch.asked.add(reply.from);
+      if (reply.entries.length === 0) fetch.without.add(reply.from);
       this.#ask(fetch, nowMs);
     }
   }
@@ -239,7 +241,7 @@ export class LogRepair {
   #ask(fetch: Fetch, nowMs: number, again?: NodeId): void {
     const { network, id, raft } = this.#options;
     const peer = again ?? this.#whoElse(fetch);
-    if (peer === undefined) return this.#noteLost(fetch, nowMs);
+    if (peer === undefined) return this.#endRound(fetch, nowMs);
     const { range } = fetch;
     const requestId = ++this.#requests;
     network.send({
@@ -263,22 +265,26 @@ export class LogRepair {
     return leader ?? left.find((peer) => network.isConnected(peer)) ?? left[0];
   }
 
-  /** Everybody was asked: says so once, and asks again later, for a member may come back. */
-  #noteLost(fetch: Fetch, nowMs: number): void {
+  /** Everybody was asked. They are asked again later, for a member may come back. */
+  #endRound(fetch: Fetch, nowMs: number): void {
     const { logger, appliedIndex, raft } = this.#options;
     const { first, last } = fetch.range;
-    // The others have applied it and given it up: what they made of it is in their snapshots.
-    if (last > appliedIndex() && last <= raft.commitIndex && raft.role !== "leader") {
+    const { leaderId, commitIndex } = raft;
+    const needed = last > appliedIndex();
+    if (needed && last <= commitIndex && leaderId !== undefined && fetch.without.has(leaderId)) {
+      // The leader has applied it and given it up: what it made of it is in its snapshots.
       raft.step({ kind: "lost", through: last });
     }
-    if (!fetch.lost) {
-      const text = last <= appliedIndex()
-        ? "no other member has entries that cannot be read here; they were applied before"
-        : "no other member has entries that cannot be read here: nothing behind them is applied";
+    const lost = this.#others().every((member) => fetch.without.has(member));
+    if (lost && !fetch.lost) {
+      const text = needed
+        ? "no other member has entries that cannot be read here: nothing behind them is applied"
+        : "no other member has entries that cannot be read here; they were applied before";
       logger.error(text, { first, last });
     }
-    fetch.lost = true;
+    fetch.lost ||= lost;
     fetch.asked = new Set();
+    fetch.without = new Set();
     fetch.afterMs = nowMs + RETRY_MS;
   }
 
@@ -316,7 +322,15 @@ function configurationsIn(entries: readonly LogEntry[]): FoundConfiguration[] {
 }
 
 function newFetch(range: DamagedRange): Fetch {
-  return { range, entries: [], asked: new Set(), question: undefined, afterMs: 0, lost: false };
+  return {
+    range,
+    entries: [],
+    asked: new Set(),
+    without: new Set(),
+    question: undefined,
+    afterMs: 0,
+    lost: false,
+  };
 }
 
 function isSame(a: DamagedRange, b: DamagedRange): boolean {

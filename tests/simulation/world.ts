@@ -4,7 +4,7 @@
  */
 
 import { NodeId, Prng, silentLogger } from "../../src/base/mod.ts";
-import { mayRepair, RaftNode, silentObserver } from "../../src/node/mod.ts";
+import { RaftNode, silentObserver } from "../../src/node/mod.ts";
 import { firstConfiguration } from "../../src/raft/mod.ts";
 import { DataDirectory, RaftStorage } from "../../src/storage/mod.ts";
 import { MemoryDisk } from "../support/memory_disk.ts";
@@ -160,7 +160,6 @@ export class World {
       },
       clock,
       logger: silentLogger,
-      repairs: (configuration) => mayRepair(id, configuration),
       onFatal: (error) => holder.node?.diskFailed(error),
     });
     const { last, hardState } = storage.recovered;

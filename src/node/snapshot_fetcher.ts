@@ -134,7 +134,11 @@ export class SnapshotFetcher {
     const fetch = this.#fetch;
     if (fetch === undefined) return this.#askForAny(nowMs);
     if (fetch.loading) return;
-    if (!this.#isNeeded(fetch.manifest.last)) return this.#drop(fetch);
+    if (!this.#isNeeded(fetch.manifest.last)) {
+      // Nobody goes on with it ever: the disk has better use for its room.
+      fetch.receiver?.abandon().catch((error) => this.#options.onDiskFailed(error));
+      return this.#drop(fetch);
+    }
     if (!this.#isLeader(fetch.leader, this.#options.raft.term)) return;
     for (const [chunk, askedAtMs] of fetch.askedAtMs) {
       const isLost = nowMs - askedAtMs > CHUNK_TIMEOUT_MS && !fetch.arrived.has(chunk);

@@ -157,3 +157,30 @@ Deno.test("a large snapshot of the leader that takes long to sync is no hung dis
   await cluster.converge();
   assertEquals(node.counters.snapshotsInstalled, 1);
 });
+
+Deno.test("a snapshot that is not needed any more leaves no file behind", async () => {
+  const cluster = new VirtualCluster(3);
+  await cluster.startAll();
+  const leader = await cluster.elect();
+  const away = cluster.followers()[0].node.options.id;
+  cluster.kill(away);
+  await compact(cluster, leader);
+  await cluster.converge();
+  const { node } = await cluster.start(away);
+  const disk = cluster.disks.get(away)!;
+  const unfinished = () => disk.paths().filter((path) => path.endsWith(".part")).length;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  disk.fault = ({ kind, path }) =>
+    kind === "write" && path.endsWith(".part") ? { kind: "hang", until: promise } : undefined;
+  await cluster.clock.runUntil(() => unfinished() > 0, 10_000);
+  // Who leads next has the whole log.
+  cluster.kill(leader.node.options.id);
+  await cluster.elect();
+  await cluster.converge();
+  await cluster.clock.run(1000);
+  resolve();
+  await cluster.clock.run(1000);
+  assertEquals(node.counters.snapshotsInstalled, 0);
+  assertEquals([node.snapshots.isFetching, unfinished()], [false, 0]);
+  assertEquals(cluster.fatal.get(away), undefined);
+});

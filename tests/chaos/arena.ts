@@ -27,6 +27,8 @@ import type { ScenarioContext } from "./scenario.ts";
 export interface ArenaOptions {
   /** 3 when left out. */
   readonly nodes?: number;
+  /** Places for nodes that may join. */
+  readonly spares?: number;
   readonly timing?: "lan" | "edge";
   readonly flags?: readonly string[];
   /** How long a client waits for a cluster without a leader. */
@@ -63,7 +65,8 @@ export async function withArena(
   options: ArenaOptions,
   body: (arena: Arena) => Promise<void>,
 ): Promise<void> {
-  const namespaces = await Namespaces.make(context.hub, options.nodes ?? 3);
+  const places = (options.nodes ?? 3) + (options.spares ?? 0);
+  const namespaces = await Namespaces.make(context.hub, places);
   const directory = await Deno.makeTempDir({ prefix: "logboat-chaos-" });
   const arena = new Arena(context, options, namespaces, directory);
   let failed = true;
@@ -108,6 +111,7 @@ export class Arena {
     const timeoutMs = options.operationTimeoutMs ?? 4000;
     this.cluster = new Cluster({
       nodes: options.nodes ?? 3,
+      spares: options.spares,
       timing: options.timing,
       flags: ["--redis-operation-timeout-ms", `${timeoutMs}`, ...options.flags ?? []],
       env: (node) => this.#environment(node),
@@ -121,8 +125,9 @@ export class Arena {
     return this.context.random;
   }
 
+  /** The members, whether they run or not. */
   get nodes(): readonly TestNode[] {
-    return this.cluster.nodes;
+    return this.cluster.present;
   }
 
   get load(): Load {
@@ -179,7 +184,7 @@ export class Arena {
     const mixed = new MixedOperations(keys);
     this.#load = new Load({
       history: this.history,
-      nodes: this.nodes,
+      nodes: this.cluster.nodes,
       clients,
       seed: this.context.seed,
       thinkMsMax,
@@ -189,8 +194,8 @@ export class Arena {
           : mixed.choose(random),
     });
     this.#transactions = new TransactionLoad({
-      nodes: this.nodes,
-      clients: this.nodes.length,
+      nodes: this.cluster.nodes,
+      clients: this.cluster.nodes.length,
       keys: TRANSACTION_KEYS,
       seed: this.context.seed,
       thinkMsMax: 4 * thinkMsMax,
@@ -251,6 +256,7 @@ export class Arena {
     await this.#checkTransactions();
     await this.cluster.caughtUp();
     await assertSameContents(this.cluster);
+    await this.#checkStateHashes();
     this.#checkEnds();
     const faults = [...this.#fired].map(([name, count]) => `${name} ${count}`);
     this.context.note(
@@ -276,6 +282,18 @@ export class Arena {
         `${process.name} ended with code ${process.status.code}:\n${process.tail(20)}`,
       );
     }
+  }
+
+  /** What the members themselves found when they compared their states. */
+  async #checkStateHashes(): Promise<void> {
+    let compared = 0;
+    for (const node of this.nodes) {
+      const { quarantined, counters } = await node.status();
+      assertEquals(quarantined, null, `node ${node.id} is quarantined`);
+      assertEquals(counters.stateHashesDiffering, 0, `state hashes of node ${node.id}`);
+      compared += counters.stateHashesCompared;
+    }
+    this.context.note(`${compared} state hashes compared, none differs`);
   }
 
   /** Reads every key that was touched, each on another node, into the history. */

@@ -1,7 +1,4 @@
-/**
- * The table of all chaos scenarios. Not here yet: E5 (failpoints), E24 to E28 (repair), E42 and
- * E43 (membership).
- */
+/** The table of all chaos scenarios. Not here yet: E5 (failpoints). */
 
 import { badLinks } from "./bad_links.ts";
 import { clocks } from "./clocks.ts";
@@ -13,6 +10,7 @@ import { fullDisks } from "./full_disks.ts";
 import { hostilePorts } from "./hostile_ports.ts";
 import { limits } from "./limits.ts";
 import { lostFiles } from "./lost_files.ts";
+import { memberships } from "./membership.ts";
 import { partitions } from "./partitions.ts";
 import { pauses } from "./pauses.ts";
 import { restarts } from "./restarts.ts";
@@ -33,6 +31,7 @@ export const scenarios: readonly Scenario[] = [
   ...limits,
   ...hostilePorts,
   ...snapshots,
+  ...memberships,
   ...transferring,
   ...restarts,
   ...existingTests,

@@ -20,7 +20,10 @@ export interface NodePlacement {
 }
 
 export interface ClusterOptions {
+  /** Members from the first start on. */
   readonly nodes: number;
+  /** Places for nodes that may join later; needs `placement`. */
+  readonly spares?: number;
   readonly timing?: "lan" | "edge";
   /** More flags for every node. */
   readonly flags?: readonly string[];
@@ -47,9 +50,12 @@ export interface NodeStatus {
   readonly incarnation: number;
   readonly members: readonly {
     readonly id: number;
+    readonly standing: "voter" | "learner" | "joining" | "leaving";
     readonly connected: boolean;
     readonly snapshotSending: { readonly sentBytes: number; readonly bytes: number } | null;
   }[];
+  readonly changingMembers: boolean;
+  readonly configurationIndex: number;
   readonly network: { readonly handshakesRefused: number; readonly damagedFrames: number };
   readonly damagedEntries: number;
   readonly quarantined: string | null;
@@ -69,25 +75,43 @@ const loopback = "127.0.0.1";
 const adminToken = "token-of-the-tests";
 const raftSecret = "secret-of-the-tests";
 
-/** One member: its addresses and directory stay, its process comes and goes. */
+/** How a node asks to become a member of a cluster that runs. */
+export interface Joining {
+  /** A member. */
+  readonly through: TestNode;
+  readonly as?: "voter" | "learner";
+  /** The id of the voter whose place it takes. */
+  readonly replaces?: number;
+}
+
+/**
+ * A place for one member: its addresses stay, its process comes and goes. With `join` another member
+ * begins in it, with another directory and an id that the cluster gives it.
+ */
 export class TestNode {
+  /** The number of the place, and the id of the member that is there from the first start on. */
   readonly id: number;
   readonly redisPort: number;
   readonly raftPort: number;
   readonly adminPort: number;
-  readonly dataDir: string;
+  dataDir: string;
+  /** Whether a member is here, running or about to be started again. */
+  isPresent: boolean;
   readonly placement: NodePlacement | undefined;
   readonly #cluster: Cluster;
   /** How the next start runs it. */
   runtime: Runtime;
   /** The current or last process. */
   process: ServerProcess | undefined;
+  #joining: Joining | undefined;
+  #directories = 1;
 
   constructor(cluster: Cluster, id: number, ports: readonly number[], runtime: Runtime) {
     this.#cluster = cluster;
     this.id = id;
     [this.redisPort, this.raftPort, this.adminPort] = ports;
     this.dataDir = `${cluster.directory}/node-${id}`;
+    this.isPresent = id <= cluster.options.nodes;
     this.placement = cluster.options.placement?.(id);
     this.runtime = runtime;
   }
@@ -108,24 +132,45 @@ export class TestNode {
 
   /** The flags of `serve`; `dataDir` may name another directory than the node's own. */
   flags(dataDir = this.dataDir): string[] {
-    const { nodes, options } = this.#cluster;
+    const { options } = this.#cluster;
     const flags = [
-      ...["--node-id", `${this.id}`, "--node-data-dir", dataDir],
+      ...["--node-data-dir", dataDir],
       ...["--redis-listen", `${this.clientHost}:${this.redisPort}`],
       ...["--raft-listen", `${this.#raftListenHost}:${this.raftPort}`],
       ...["--admin-listen", `${this.clientHost}:${this.adminPort}`],
       ...["--raft-timing", options.timing ?? "lan"],
     ];
-    for (const node of nodes.length > 1 ? nodes : []) {
-      const raft = `${node.raftHost}:${node.raftPort}`;
-      const redis = `${node.clientHost}:${node.redisPort}`;
-      flags.push("--raft-peer", `${node.id}=${raft},${redis}`);
-    }
+    flags.push(...this.#membershipFlags());
     if (this.placement !== undefined) {
       flags.push("--redis-protected-mode", "false");
       flags.push("--raft-secret", raftSecret, "--admin-token", adminToken);
     }
     return [...flags, ...options.flags ?? []];
+  }
+
+  #membershipFlags(): string[] {
+    const { nodes, options } = this.#cluster;
+    if (this.#joining !== undefined) {
+      const { through, as = "voter", replaces } = this.#joining;
+      const replacing = replaces === undefined ? [] : ["--replace", `${replaces}`];
+      const advertise = ["--raft-advertise", this.raftAddress];
+      return [...advertise, "--join", through.raftAddress, "--join-as", as, ...replacing];
+    }
+    const flags = ["--node-id", `${this.id}`];
+    for (const node of options.nodes > 1 ? nodes.slice(0, options.nodes) : []) {
+      flags.push("--raft-peer", `${node.id}=${node.raftAddress},${node.redisAddress}`);
+    }
+    // One that is alone has no list that says where others find it.
+    if (options.nodes === 1 && options.spares) flags.push("--raft-advertise", this.raftAddress);
+    return flags;
+  }
+
+  get raftAddress(): string {
+    return `${this.raftHost}:${this.raftPort}`;
+  }
+
+  get redisAddress(): string {
+    return `${this.clientHost}:${this.redisPort}`;
   }
 
   get #raftListenHost(): string {
@@ -148,6 +193,20 @@ export class TestNode {
       { env: options.env?.(this), openFilesMax: options.openFilesMax },
     );
     this.#cluster.processes.push(this.process);
+  }
+
+  /** Starts another member here, which asks to be taken in, without waiting for that. */
+  spawnToJoin(joining: Joining): void {
+    this.#joining = joining;
+    this.dataDir = `${this.#cluster.directory}/node-${this.id}-${++this.#directories}`;
+    this.isPresent = true;
+    this.spawn();
+  }
+
+  /** Starts another member here and waits until it serves. */
+  async join(joining: Joining): Promise<void> {
+    this.spawnToJoin(joining);
+    await this.ready();
   }
 
   /** Starts the process and waits until it serves. */
@@ -197,6 +256,15 @@ export class TestNode {
     return { status, body: JSON.parse(text) };
   }
 
+  /** Asks the admin API to remove a member. */
+  async removeMember(member: number, withinMs: number): Promise<AdminAnswer> {
+    const { status, body } = await this.#request(`/api/v1/members/${member}`, {
+      method: "DELETE",
+      signal: AbortSignal.timeout(withinMs),
+    });
+    return { status, body: JSON.parse(body) };
+  }
+
   async readiness(): Promise<{ status: number; body: string }> {
     return await this.#get("/readyz");
   }
@@ -244,6 +312,7 @@ export class TestNode {
 export class Cluster {
   readonly options: ClusterOptions;
   readonly directory: string;
+  /** All places; those of the first members come first. */
   readonly nodes: TestNode[] = [];
   /** Every process that was ever started, for the logs and the end. */
   readonly processes: ServerProcess[] = [];
@@ -251,10 +320,11 @@ export class Cluster {
   constructor(options: ClusterOptions, directory: string) {
     this.options = options;
     this.directory = directory;
+    const places = options.nodes + (options.spares ?? 0);
     const ports = options.placement === undefined
-      ? freePorts(3 * options.nodes)
-      : Array.from({ length: options.nodes }, () => [6379, 7379, 8379]).flat();
-    for (let i = 0; i < options.nodes; i++) {
+      ? freePorts(3 * places)
+      : Array.from({ length: places }, () => [6379, 7379, 8379]).flat();
+    for (let i = 0; i < places; i++) {
       const { runtime } = options;
       const own = (typeof runtime === "object" ? runtime[i] : runtime) ?? "default";
       this.nodes.push(new TestNode(this, i + 1, ports.slice(3 * i, 3 * i + 3), own));
@@ -265,35 +335,40 @@ export class Cluster {
     return this.nodes[id - 1];
   }
 
-  /** Starts every node that does not run, and waits until all serve. */
+  /** Nodes that are members, whether they run or not. */
+  get present(): TestNode[] {
+    return this.nodes.filter((node) => node.isPresent);
+  }
+
+  /** Starts every present node that does not run, and waits until all serve. */
   async start(): Promise<void> {
-    for (const node of this.nodes) {
+    for (const node of this.present) {
       if (!node.isRunning) node.spawn();
     }
     await this.ready();
   }
 
   async ready(withinMs = startMs): Promise<void> {
-    await Promise.all(this.nodes.map((node) => node.ready(withinMs)));
+    await Promise.all(this.present.map((node) => node.ready(withinMs)));
   }
 
   /** The node that every running node takes for the leader, and that says so itself. */
   async leader(withinMs = 15_000): Promise<TestNode> {
     return await until("one leader that all agree on", { withinMs }, async () => {
-      const running = this.nodes.filter((node) => node.isRunning);
+      const running = this.present.filter((node) => node.isRunning);
       const states = await Promise.all(running.map((node) => node.status()));
       const leaders = states.filter((status) => status.role === "leader");
       if (leaders.length !== 1) return undefined;
       const { nodeId, term } = leaders[0];
       const agreed = states.every((status) => status.leaderId === nodeId && status.term === term);
-      return agreed ? this.node(nodeId) : undefined;
+      return agreed ? running[states.indexOf(leaders[0])] : undefined;
     });
   }
 
   /** Waits until every node has applied everything that is committed anywhere. */
   async caughtUp(withinMs = 15_000): Promise<void> {
     await until("every node caught up", { withinMs }, async () => {
-      const states = await Promise.all(this.nodes.map((node) => node.status()));
+      const states = await Promise.all(this.present.map((node) => node.status()));
       const commit = Math.max(...states.map((status) => status.commitIndex));
       return states.every((status) => status.appliedIndex === commit);
     });

@@ -39,7 +39,7 @@ function pairsOf(flat: readonly WireReply[]): [WireReply, WireReply][] {
 
 /** All members hold the same keys and values, each asked for its own. */
 export async function assertSameContents(cluster: Cluster): Promise<void> {
-  const [first, ...others] = cluster.nodes;
+  const [first, ...others] = cluster.present;
   const expected = await contentsOf(first);
   for (const node of others) {
     assertEquals(await contentsOf(node), expected, `node ${node.id} and node ${first.id} differ`);

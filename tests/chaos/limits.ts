@@ -53,10 +53,14 @@ async function fillUntilEnd(
   await within(`the end of node ${victim.id}`, 10_000, process.exited);
 }
 
-const HEAP_MEGABYTES = 32;
-const ANSWERS = 1_000_000;
+const HEAP_MEGABYTES = 64;
+const WORDS = 1_000_000;
+/** A queued command keeps two numbers for each word, of four bytes or more. */
+const COMMAND_BYTES = WORDS * 8;
+/** So many that what the transaction must keep is four heaps, whatever else the process needs. */
+const COMMANDS = Math.ceil(4 * HEAP_MEGABYTES * 1_048_576 / COMMAND_BYTES);
 
-/** One command whose answer does not fit into the heap, on one node of a cluster. */
+/** A transaction that does not fit into the heap, on one node of a cluster. */
 async function heapExhausted(context: ScenarioContext): Promise<void> {
   let victimId: number | undefined = 2;
   const env = (node: TestNode): Record<string, string> =>
@@ -66,8 +70,15 @@ async function heapExhausted(context: ScenarioContext): Promise<void> {
     victimId = undefined;
     arena.expectEnd(victim);
     const client = await victim.connect();
-    const end = client.nextReply().then(() => "answered", () => "lost");
-    client.send(`*${ANSWERS + 1}\r\n$4\r\nMGET\r\n` + "$1\r\na\r\n".repeat(ANSWERS));
+    const command = `*${WORDS + 1}\r\n$4\r\nMGET\r\n` + "$1\r\na\r\n".repeat(WORDS);
+    assertEquals(await client.command("MULTI"), "OK");
+    const end = (async () => {
+      for (let queued = 0; queued < COMMANDS; queued++) {
+        client.send(command);
+        if (await client.nextReply().catch(() => "lost") === "lost") return "lost";
+      }
+      return "all queued";
+    })();
     const { code } = await within("the end of the node", 30_000, victim.process!.exited);
     assertEquals({ code, end: await end }, { code: HEAP_EXIT_CODE, end: "lost" });
     arena.fired("heap exhausted", 1);

@@ -55,7 +55,7 @@ export async function removeMember(arena: Arena, target: TestNode): Promise<void
     const asked = arena.random.pick(arena.others(target));
     const { status, body } = await asked.removeMember(id, ANSWER_MS);
     // It was, although nobody said so.
-    return status === 200 || /it is no member/.test(`${body.error}`);
+    return status === 200 || /it is no member|it was removed/.test(`${body.error}`);
   });
   target.isPresent = false;
   const { code } = await within(`the end of node ${id}`, END_MS, target.process!.exited);
@@ -74,7 +74,7 @@ export async function setStanding(
     const asked = arena.random.pick(arena.others(target));
     const path = `/api/v1/members/${id}/${change}`;
     const { status, body } = await asked.post(path, {}, ANSWER_MS);
-    return status === 200 || /already/.test(`${body.error}`);
+    return status === 200 || /already|by itself/.test(`${body.error}`);
   });
   arena.fired(change, 1);
 }

@@ -5,11 +5,17 @@ import { assertEquals, assertGreater, assertMatch } from "../support/assert.ts";
 import type { TestNode } from "../support/cluster.ts";
 import { until, within } from "../support/wait.ts";
 import { type Arena, withArena } from "./arena.ts";
+import { freePlace, join, memberId, settled } from "./member_changes.ts";
 import type { Scenario, ScenarioContext } from "./scenario.ts";
 
 /** A client may lose its connection to the node that stops; nobody else may notice anything. */
-function assertUndisturbed(arena: Arena, stopped: TestNode, sinceMs: number): void {
-  for (const node of arena.others(stopped)) {
+function assertUndisturbed(
+  arena: Arena,
+  stopped: TestNode,
+  sinceMs: number,
+  newcomers: readonly TestNode[] = [],
+): void {
+  for (const node of arena.others(stopped, ...newcomers)) {
     assertEquals(arena.load.problemsOf(node, sinceMs), [], `clients of node ${node.id}`);
   }
   for (const client of arena.load.clients.filter((client) => client.node === stopped)) {
@@ -33,6 +39,34 @@ async function rollingRestart(context: ScenarioContext): Promise<void> {
         await arena.progress(100, [node]);
         assertUndisturbed(arena, node, sinceMs);
       }
+    }
+  });
+}
+
+/** The leader, or each node in turn, gives its place to a node that starts with nothing. */
+async function rollingReplacement(context: ScenarioContext): Promise<void> {
+  await withArena(context, { timing: "edge", spares: 1 }, async (arena) => {
+    for (const node of context.long ? [...arena.nodes] : [await arena.cluster.leader()]) {
+      await arena.progress(100);
+      const sinceMs = performance.now();
+      const place = freePlace(arena);
+      const replaces = await memberId(node);
+      arena.expectEnd(node);
+      await join(arena, place, { replaces });
+      const { code } = await within("the end of the replaced", 30_000, node.process!.exited);
+      assertEquals(code, EXIT_CODES.removed.code);
+      node.isPresent = false;
+      await settled(arena);
+      context.note(`node ${replaces} replaced in ${(performance.now() - sinceMs).toFixed(0)} ms`);
+      await arena.progress(100);
+      assertUndisturbed(arena, node, sinceMs, [place]);
+    }
+    for (const node of [...arena.nodes]) {
+      await arena.stop(node);
+      arena.fired("SIGTERM", 1);
+      await arena.progress(50, arena.others(node));
+      await node.start();
+      await arena.progress(50, [node]);
     }
   });
 }
@@ -129,6 +163,11 @@ export const restarts: readonly Scenario[] = [
     name: "E45",
     title: "a rolling restart disturbs no client of the nodes that stay",
     run: rollingRestart,
+  },
+  {
+    name: "E45b",
+    title: "members replaced by new ones while they run, then a rolling restart",
+    run: rollingReplacement,
   },
   {
     name: "E47",

@@ -9,6 +9,8 @@ export interface ViewFacts {
   readonly startedAtMs: number;
   readonly pendingWrites: number;
   readonly pendingReads: number;
+  /** Set when this node is no member any more. */
+  readonly removed: string | undefined;
   /** What keeps the disk from taking writes. */
   readonly diskTrouble: string | undefined;
 }
@@ -57,7 +59,8 @@ export function describeNode(node: RaftNode, facts: ViewFacts): NodeView {
 }
 
 function whyNotReady(node: RaftNode, facts: ViewFacts): string | undefined {
-  if (facts.diskTrouble !== undefined) return facts.diskTrouble;
+  const trouble = facts.removed ?? facts.diskTrouble;
+  if (trouble !== undefined) return trouble;
   if (node.integrity.trouble !== undefined) return node.integrity.trouble;
   const { members } = node.configuration;
   if (members.length === 0) return "joining: nothing of the cluster has arrived yet";

@@ -121,6 +121,7 @@ Deno.test("a removed member ends and says why; its writes behind that had no eff
     const texts = answers.map(({ text }) => text!);
     const applied = texts.filter((text) => !text.startsWith("!"));
     assert(texts.at(-1) === "!notApplied", `found ${texts.at(-1)}`);
+    assert(victim.node.view().notReadyReason?.includes("removed from the cluster"));
     assert(texts.every((text) => !text.startsWith("!") || text === "!notApplied"));
     await gone(cluster, id);
     const read = send(cluster.leader!.node.openLane(), "GET", "n");

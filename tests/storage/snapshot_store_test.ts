@@ -146,6 +146,31 @@ Deno.test("a full disk leaves the old snapshot and no temporary", async () => {
   assertEquals(writes, 3);
 });
 
+Deno.test("a disk without room puts an installation off: the same one succeeds later", async () => {
+  const source = await SnapshotStore.open(new MemoryDisk(), PATH);
+  const manifest = await take(source, 9, content(9, CHUNK + 5));
+  for (const kind of ["sync", "write"] as const) {
+    const disk = new MemoryDisk();
+    const store = await SnapshotStore.open(disk, PATH);
+    await take(store, 5, content(5));
+    const receiver = await store.receive(manifest);
+    while (receiver.nextChunk !== undefined) {
+      await receiver.put(receiver.nextChunk, await source.read(manifest, receiver.nextChunk));
+    }
+    disk.fault = (operation) =>
+      operation.kind === kind ? { kind: "error", code: "ENOSPC" } : undefined;
+    for (let attempt = 0; attempt < 2; attempt++) {
+      const error = await store.install(receiver).then(() => undefined, (error) => error);
+      assert(error instanceof StorageError && error.kind === "full", String(error));
+      assertEquals(store.newest?.last, id(5));
+    }
+    disk.fault = undefined;
+    await store.install(receiver);
+    assertEquals(await all(store, store.newest!), content(9, CHUNK + 5));
+    assertEquals((await SnapshotStore.open(disk, PATH)).newest?.last, id(9));
+  }
+});
+
 Deno.test("a received snapshot is verified, resumes, and counts only when installed", async () => {
   const source = await SnapshotStore.open(new MemoryDisk(), PATH);
   const manifest = await take(source, 9, content(9, 2 * CHUNK + 5));

@@ -429,8 +429,7 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
       startedAtMs: this.#startedAtMs,
       pendingWrites: this.#proposals.operations,
       pendingReads: this.#reads.pending,
-      removed: this.#departure.whyNoWrites,
-      diskTrouble: this.#disk.trouble,
+      trouble: this.#departure.whyNoWrites ?? this.#disk.trouble,
     });
   }
 }

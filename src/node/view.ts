@@ -9,10 +9,8 @@ export interface ViewFacts {
   readonly startedAtMs: number;
   readonly pendingWrites: number;
   readonly pendingReads: number;
-  /** Set when this node is no member any more. */
-  readonly removed: string | undefined;
-  /** What keeps the disk from taking writes. */
-  readonly diskTrouble: string | undefined;
+  /** What keeps the node from taking writes: its removal, or its disk. */
+  readonly trouble: string | undefined;
 }
 
 /** Gathers the view; O(members + databases). */
@@ -59,8 +57,7 @@ export function describeNode(node: RaftNode, facts: ViewFacts): NodeView {
 }
 
 function whyNotReady(node: RaftNode, facts: ViewFacts): string | undefined {
-  const trouble = facts.removed ?? facts.diskTrouble;
-  if (trouble !== undefined) return trouble;
+  if (facts.trouble !== undefined) return facts.trouble;
   if (node.integrity.trouble !== undefined) return node.integrity.trouble;
   const { members } = node.configuration;
   if (members.length === 0) return "joining: nothing of the cluster has arrived yet";

@@ -19,6 +19,8 @@ export interface StorageOptions {
   readonly segmentBytes: number;
   /** Zeros written ahead of the data, so that most syncs need not change the file; 0 for none. */
   readonly preallocateBytes?: number;
+  /** Of the snapshots that this node takes; `SNAPSHOT_CHUNK_BYTES` by default. */
+  readonly snapshotChunkBytes?: number;
 }
 
 /** What one `persist` writes: first the snapshot, then the hard state, then the entries. */

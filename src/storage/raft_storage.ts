@@ -80,7 +80,8 @@ export class RaftStorage {
     const { segmentBytes, fsyncIntervalMs } = options.options;
     assert(segmentBytes >= SEGMENT_BYTES_MIN, `Cannot use segments of ${segmentBytes} bytes`);
     assert(fsyncIntervalMs > 0, `Cannot sync each ${fsyncIntervalMs} ms: want more than 0`);
-    const snapshots = await SnapshotStore.open(disk, directory.path);
+    const { snapshotChunkBytes } = options.options;
+    const snapshots = await SnapshotStore.open(disk, directory.path, snapshotChunkBytes);
     const { log, recovered } = await startUp({
       disk,
       directory,

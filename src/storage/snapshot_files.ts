@@ -8,7 +8,7 @@ import type { Disk, DiskFile } from "../platform/mod.ts";
 import type { EntryId } from "../raft/mod.ts";
 import { fullError } from "./disk_space.ts";
 import { CorruptionError, StorageError } from "./errors.ts";
-import { chunkLength, SNAPSHOT_CHUNK_BYTES, type SnapshotManifest } from "./snapshot_manifest.ts";
+import { chunkLength, type SnapshotManifest } from "./snapshot_manifest.ts";
 
 /** A file that is removed again when it cannot be written to the end. */
 class TemporaryFile {
@@ -95,37 +95,35 @@ class TemporaryFile {
 /** What makes a sealed temporary file a snapshot. */
 export type Publish = (path: string, manifest: SnapshotManifest) => Promise<void>;
 
+export interface SnapshotWriterOptions {
+  readonly disk: Disk;
+  readonly path: string;
+  readonly last: EntryId;
+  readonly configuration: Uint8Array;
+  readonly chunkBytes: number;
+  readonly publish: Publish;
+}
+
 /** A snapshot that this node takes. One call at a time. */
 export class SnapshotWriter {
   readonly #last: EntryId;
   readonly #configuration: Uint8Array;
   readonly #file: TemporaryFile;
   readonly #publish: Publish;
-  readonly #chunk = new Uint8Array(SNAPSHOT_CHUNK_BYTES);
+  readonly #chunk: Uint8Array;
   readonly #checksums: number[] = [];
   #filled = 0;
 
-  private constructor(
-    last: EntryId,
-    configuration: Uint8Array,
-    file: TemporaryFile,
-    publish: Publish,
-  ) {
-    this.#last = last;
-    this.#configuration = configuration;
+  private constructor(options: SnapshotWriterOptions, file: TemporaryFile) {
+    this.#last = options.last;
+    this.#configuration = options.configuration;
+    this.#publish = options.publish;
+    this.#chunk = new Uint8Array(options.chunkBytes);
     this.#file = file;
-    this.#publish = publish;
   }
 
-  static async make(options: {
-    readonly disk: Disk;
-    readonly path: string;
-    readonly last: EntryId;
-    readonly configuration: Uint8Array;
-    readonly publish: Publish;
-  }): Promise<SnapshotWriter> {
-    const file = await TemporaryFile.make(options.disk, options.path);
-    return new SnapshotWriter(options.last, options.configuration, file, options.publish);
+  static async make(options: SnapshotWriterOptions): Promise<SnapshotWriter> {
+    return new SnapshotWriter(options, await TemporaryFile.make(options.disk, options.path));
   }
 
   /** Throws "full" when there is no space; then the writer is abandoned. */
@@ -141,14 +139,14 @@ export class SnapshotWriter {
 
   /** Durable and counting when it resolves; abandoned when it throws "full". */
   async finish(): Promise<SnapshotManifest> {
-    const bytes = this.#checksums.length * SNAPSHOT_CHUNK_BYTES + this.#filled;
+    const bytes = this.#checksums.length * this.#chunk.length + this.#filled;
     assert(bytes > 0, "Cannot finish a snapshot: nothing was written");
     if (this.#filled > 0) await this.#writeChunk();
     const manifest = {
       last: this.#last,
       configuration: this.#configuration,
       bytes,
-      chunkBytes: SNAPSHOT_CHUNK_BYTES,
+      chunkBytes: this.#chunk.length,
       checksums: this.#checksums,
     };
     try {
@@ -167,7 +165,7 @@ export class SnapshotWriter {
 
   async #writeChunk(): Promise<void> {
     const chunk = this.#chunk.subarray(0, this.#filled);
-    await this.#file.write(chunk, this.#checksums.length * SNAPSHOT_CHUNK_BYTES);
+    await this.#file.write(chunk, this.#checksums.length * this.#chunk.length);
     this.#checksums.push(crc32(chunk));
     this.#filled = 0;
   }

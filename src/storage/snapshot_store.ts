@@ -17,6 +17,7 @@ import {
   chunkLength,
   encodeManifest,
   openManifest,
+  SNAPSHOT_CHUNK_BYTES,
   snapshotIdOf,
   type SnapshotManifest,
   snapshotName,
@@ -40,22 +41,25 @@ export interface DamagedSnapshot {
 export class SnapshotStore {
   readonly #disk: Disk;
   readonly #directory: string;
+  readonly #chunkBytes: number;
   /** Rising; those before the newest are verified when they are read. */
   #manifests: SnapshotManifest[] = [];
   #damaged: DamagedSnapshot[] = [];
   #receiver: SnapshotReceiver | undefined;
 
-  private constructor(disk: Disk, directory: string) {
+  private constructor(disk: Disk, directory: string, chunkBytes = SNAPSHOT_CHUNK_BYTES) {
     this.#disk = disk;
     this.#directory = directory;
+    this.#chunkBytes = chunkBytes;
   }
 
   /**
    * Removes what unfinished writes left, and verifies every byte of the newest snapshot; when that
-   * is damaged, of the one before. `path` is the data directory. Throws "newerFormat".
+   * is damaged, of the one before. `path` is the data directory; `chunkBytes` is for the snapshots
+   * that this node takes. Throws "newerFormat".
    */
-  static async open(disk: Disk, path: string): Promise<SnapshotStore> {
-    const store = new SnapshotStore(disk, `${path}/${SNAPSHOTS_DIRECTORY_NAME}`);
+  static async open(disk: Disk, path: string, chunkBytes?: number): Promise<SnapshotStore> {
+    const store = new SnapshotStore(disk, `${path}/${SNAPSHOTS_DIRECTORY_NAME}`, chunkBytes);
     await disk.makeDirectory(store.#directory);
     const names = (await disk.list(store.#directory)).map(({ name }) => name);
     await store.#removeLeftovers(names);
@@ -104,6 +108,7 @@ export class SnapshotStore {
       path: this.#path(last, `${DATA}.new`),
       last,
       configuration,
+      chunkBytes: this.#chunkBytes,
       publish: (path, manifest) => this.#publish(path, manifest),
     });
   }

@@ -80,9 +80,11 @@ export async function startUp(
   try {
     start = startOf(path, found, snapshots);
     choice = chooseSnapshot(path, found, start, snapshots);
-    if (found.damage.length > 0 && choice.resetTo === undefined) {
+    // What the snapshot has is needed from nobody.
+    const needed = found.damage.find(({ hole }) => hole.last > (choice.snapshot?.last.index ?? 0));
+    if (needed !== undefined && choice.resetTo === undefined) {
       const newest = found.configurations.at(-1) ?? snapshotConfiguration(snapshots, found.last);
-      if (!options.repairs(newest?.payload ?? bootstrap)) throw found.damage[0].error;
+      if (!options.repairs(newest?.payload ?? bootstrap)) throw needed.error;
     }
     await disk.makeDirectory(`${path}/${LOG_DIRECTORY_NAME}`);
   } catch (error) {

@@ -225,6 +225,8 @@ const DAMAGED = [
   { first: LogIndex(9), last: LogIndex(11), term: Term(4) },
 ];
 
+const NOBODY = new Uint8Array([1]);
+
 Deno.test("damage is named at the start, and whoever may not repair it is refused", async () => {
   const disk = await damagedDisk();
   const asked: (Uint8Array | undefined)[] = [];
@@ -247,6 +249,28 @@ Deno.test("damage is named at the start, and whoever may not repair it is refuse
   assertEquals(storage.recovered.warnings.length, 2);
   assertStringIncludes(storage.recovered.warnings[0], "entry 3 must come from another member");
   assertStringIncludes(storage.recovered.warnings[1], "entries 9 to 11 must come from another");
+  await close();
+});
+
+Deno.test("damage that the snapshot covers is no reason to refuse: alone, a node has all it needs", async () => {
+  const disk = await damagedDisk();
+  const alone = { repairs: () => false };
+  const takeSnapshot = async (index: number) => {
+    const { storage, close } = await open(disk);
+    const writer = await storage.snapshots.create(
+      { term: Term(4), index: LogIndex(index) },
+      NOBODY,
+    );
+    await writer.write(new Uint8Array([index]));
+    await writer.finish();
+    await close();
+  };
+  await takeSnapshot(10);
+  const error = await assertRejects(() => open(disk, alone), CorruptionError);
+  assertEquals(error.index, LogIndex(9));
+  await takeSnapshot(11);
+  const { storage, close } = await open(disk, alone);
+  assertEquals(storage.recovered.damaged, DAMAGED);
   await close();
 });
 

@@ -4,54 +4,19 @@
  * within how many each must be found.
  */
 
-import { NodeId } from "../../src/base/mod.ts";
+import type { NodeId } from "../../src/base/mod.ts";
 import { Machine, OriginTable } from "../../src/machine/mod.ts";
-import { Raft, type RaftEvent, type Ready, type StepResult } from "../../src/raft/mod.ts";
+import { Raft } from "../../src/raft/mod.ts";
 import { RaftLog } from "../../src/raft/raft_log.ts";
 import { RaftStorage } from "../../src/storage/mod.ts";
 import { LogWriter } from "../../src/storage/log_writer.ts";
 import { PLACE_RULES } from "../../src/storage/recovery_table.ts";
 import { MemoryDisk } from "../support/memory_disk.ts";
 import { Client } from "./clients.ts";
-import { drawPlan, type FaultClass, type Plan } from "./plan.ts";
+import { MEMBER_CANARIES } from "./member_canaries.ts";
+import { drawPlan } from "./plan.ts";
+import { type Canary, patch, patchReady, patchStep } from "./planting.ts";
 import { simulate } from "./simulation.ts";
-
-export interface Canary {
-  readonly name: string;
-  readonly seeds: number;
-  /** A class of faults without which the bug does not show. */
-  readonly needs?: FaultClass;
-  /** Plants the bug; returns how to take it away. */
-  readonly plant: () => () => void;
-}
-
-/** Puts `method` in the place of the one of that name until the returned function is called. */
-function patch<T extends object, K extends keyof T>(
-  target: T,
-  name: K,
-  replace: (original: T[K]) => T[K],
-): () => void {
-  const original = target[name];
-  target[name] = replace(original);
-  return () => target[name] = original;
-}
-
-/** A `takeReady` that changes what the core hands out. */
-function patchReady(change: (raft: Raft, ready: Ready) => Ready): () => void {
-  return patch(Raft.prototype, "takeReady", (take) =>
-    function (this: Raft) {
-      return change(this, take.call(this));
-    });
-}
-
-type Step = (this: Raft, event: RaftEvent) => StepResult;
-
-function patchStep(replace: (raft: Raft, event: RaftEvent, step: Step) => StepResult): () => void {
-  return patch(Raft.prototype, "step", (step) =>
-    function (this: Raft, event: RaftEvent) {
-      return replace(this, event, step);
-    });
-}
 
 /** Reads of nodes that `applies` picks are answered at once, at the node's own commit index. */
 function plantUnaskedReads(applies: (raft: Raft) => boolean): () => void {
@@ -115,7 +80,7 @@ export const CANARIES: readonly Canary[] = [
   {
     name: "disks lose what they said to be synced",
     seeds: 40,
-    needs: "powerCut",
+    needs: ["powerCut"],
     plant: () =>
       patch(MemoryDisk.prototype, "crash", (crash) =>
         function (this: MemoryDisk) {
@@ -129,18 +94,19 @@ export const CANARIES: readonly Canary[] = [
   {
     name: "recovery cuts off what does not decode",
     seeds: 60,
-    needs: "logBitRot",
+    needs: ["logBitRot"],
     plant: () => {
       const kept = PLACE_RULES.map(({ decision }) => decision);
       const rules = PLACE_RULES as unknown as { decision: string }[];
-      for (const rule of rules) if (rule.decision === "corrupt") rule.decision = "trim";
+      const damage = ["corrupt", "damaged", "hidden"];
+      for (const rule of rules) if (damage.includes(rule.decision)) rule.decision = "trim";
       return () => rules.forEach((rule, at) => rule.decision = kept[at]);
     },
   },
   {
     name: "the origin table admits repeats",
     seeds: 40,
-    needs: "partition",
+    needs: ["partition"],
     plant: () =>
       patch(OriginTable.prototype, "admit", (admit) =>
         function (this: OriginTable, id) {
@@ -156,13 +122,13 @@ export const CANARIES: readonly Canary[] = [
   {
     name: "a leader answers reads without asking a majority",
     seeds: 150,
-    needs: "partition",
+    needs: ["partition"],
     plant: () => plantUnaskedReads((raft) => raft.role === "leader"),
   },
   {
     name: "votes go to candidates whose log is behind",
     seeds: 60,
-    needs: "partition",
+    needs: ["partition"],
     plant: () => patch(RaftLog.prototype, "isUpToDate", () => () => true),
   },
   {
@@ -212,7 +178,7 @@ export const CANARIES: readonly Canary[] = [
   {
     name: "a leader reads nothing back for followers that are far behind",
     seeds: 20,
-    needs: "kill",
+    needs: ["kill"],
     plant: () =>
       patchStep((raft, event, step) =>
         step.call(raft, event.kind === "fetched" ? { ...event, entries: [] } : event)
@@ -221,7 +187,7 @@ export const CANARIES: readonly Canary[] = [
   {
     name: "a definite error after the append",
     seeds: 60,
-    needs: "partition",
+    needs: ["partition"],
     plant: () =>
       patch(Client.prototype, "onOutcome", (onOutcome) =>
         function (this: Client, effect) {
@@ -231,7 +197,7 @@ export const CANARIES: readonly Canary[] = [
   {
     name: "the vote is forgotten at a restart",
     seeds: 60,
-    needs: "kill",
+    needs: ["kill"],
     plant: () => {
       const open = RaftStorage.open;
       RaftStorage.open = async (options) => {
@@ -243,6 +209,7 @@ export const CANARIES: readonly Canary[] = [
       return () => RaftStorage.open = open;
     },
   },
+  ...MEMBER_CANARIES,
 ];
 
 /** Every other call says yes. */
@@ -260,20 +227,15 @@ export async function findCanary(
   const undo = canary.plant();
   try {
     for (let run = 1; run <= canary.seeds; run++) {
-      const outcome = await simulate(planFor(canary, run));
+      const { needs = [], alone = false } = canary;
+      const plan = drawPlan(run, { besides: needs });
+      const outcome = await simulate(alone ? { ...plan, faults: new Set(needs) } : plan);
       if (outcome.failure !== undefined) return { runs: run, text: outcome.failure.text };
     }
     return undefined;
   } finally {
     undo();
   }
-}
-
-function planFor(canary: Canary, seed: number): Plan {
-  const plan = drawPlan(seed);
-  const faults = new Set(plan.faults);
-  if (canary.needs !== undefined) faults.add(canary.needs);
-  return { ...plan, faults };
 }
 
 /** Finds all of them, a line for each; false when one was missed. */

@@ -1,34 +1,39 @@
 /**
- * The invariants that are held after every step, from outside of the nodes:
+ * The invariants that are held after every step, from outside of the nodes; those of the states are
+ * in `state_checks.ts`, of the members in `configuration_checks.ts`.
  *
- * - ES at most one leader a term
+ * - ES at most one leader a term, with the votes of a majority of each set of voters
  * - LM equal index and term mean equal entries and equal predecessors
- * - LC a committed entry is durable on a majority
- * - CR what is committed is never cut; a leader commits only through entries of its own term
- * - SM every node applies the same commands, in order, once
+ * - LC a committed entry is durable on a majority of each set of voters
+ * - CR what is committed is never cut, but given up behind a durable snapshot; a leader commits only
+ *   through entries of its own term
+ * - SM what is applied, or in a snapshot, is committed
  * - PP no promise leaves before the disk has what it rests on
  * - MT term, vote, commit and applied index do not fall
- * - SN equal states at equal positions
- * - EO a batch takes effect once
  * - CC what was durable is there after a start, or the node refuses
  * - BR queues and logs are bounded
  */
 
-import { crc32, latin1FromBytes, LogIndex, type NodeId } from "../../src/base/mod.ts";
+import { LogIndex, type NodeId } from "../../src/base/mod.ts";
 import type { RaftNode } from "../../src/node/mod.ts";
-import type { PeerMessage } from "../../src/raft/mod.ts";
+import { type Configuration, isDriverMessage, type PeerMessage } from "../../src/raft/mod.ts";
+import { ConfigurationChecks } from "./configuration_checks.ts";
 import type { DiskShadow, DurableEntry } from "./disk_shadow.ts";
+import { allVoters, decides } from "./quorum.ts";
+import { StateChecks } from "./state_checks.ts";
 import { Violation } from "./violation.ts";
 
-/** What a node made of an entry. */
-interface Command {
-  readonly checksum: number;
-  readonly admission: string;
-  readonly clockMs: number;
+interface Placed {
+  readonly index: number;
+  readonly configuration: Configuration;
 }
 
 interface Seen {
   readonly node: RaftNode;
+  /** The configurations of its log that were in effect between two steps, rising. */
+  placed: Placed[];
+  /** Checked already. */
+  members: Configuration | undefined;
   role: string;
   term: number;
   commit: number;
@@ -37,53 +42,38 @@ interface Seen {
 
 /** No run comes near it; term and index share one number. */
 const INDEX_MAX = 2 ** 28;
-/** Each so many applied entries the whole state is compared. */
-const DIGEST_EVERY = 16;
-
-/** Drivers say these to each other; nobody acts on the term in them. */
-const PROMISE_NOTHING: ReadonlySet<PeerMessage["kind"]> = new Set([
-  "forwardedBatch",
-  "entriesRequest",
-  "entriesReply",
-  "stateHash",
-]);
 
 export class Checks {
   /** The highest committed index, over all nodes. */
   committedLast = 0;
-  /** When the unique values of clients were first applied. */
-  readonly appliedAtMs = new Map<string, number>();
-  readonly #nowMs: () => number;
-  readonly #size: number;
+  readonly configurations: ConfigurationChecks;
+  readonly states: StateChecks;
   readonly #shadows: ReadonlyMap<NodeId, DiskShadow>;
   readonly #leaders = new Map<number, NodeId>();
+  /** Who has granted its vote, by term and candidate. */
+  readonly #votes = new Map<string, Set<NodeId>>();
   readonly #entries = new Map<number, { checksum: number; before: number }>();
   /** Term of each committed entry, by index. */
   readonly #committed = new Map<number, number>();
-  readonly #commands = new Map<number, Command>();
-  readonly #digests = new Map<number, string>();
-  readonly #effects = new Map<string, number>();
   readonly #seen = new Map<NodeId, Seen>();
   readonly #leaderLogs = new Map<number, Map<number, number>>();
 
   constructor(
-    size: number,
+    first: Configuration,
     shadows: ReadonlyMap<NodeId, DiskShadow>,
     nowMs: () => number,
   ) {
-    this.#nowMs = nowMs;
-    this.#size = size;
+    this.configurations = new ConfigurationChecks(first);
+    this.states = new StateChecks(nowMs);
     this.#shadows = shadows;
   }
 
-  get quorum(): number {
-    return (this.#size >> 1) + 1;
-  }
-
   started(id: NodeId, node: RaftNode): void {
-    const { term } = node.raft;
-    this.#seen.set(id, { node, role: node.raft.role, term, commit: 0, applied: 0 });
-    this.#watchApplies(node);
+    const { term, role, configuration, configurationIndex: index } = node.raft;
+    const placed = [{ index, configuration }];
+    const members = undefined;
+    this.#seen.set(id, { node, placed, members, role, term, commit: 0, applied: 0 });
+    this.states.watch(node);
   }
 
   stopped(id: NodeId): void {
@@ -95,9 +85,14 @@ export class Checks {
     for (const [id, seen] of this.#seen) {
       const { raft } = seen.node;
       if (raft.term < seen.term) throw new Violation("MT", `the term of node ${id} fell`);
+      const leadsAnew = raft.role === "leader" && raft.term > seen.term;
       seen.term = raft.term;
-      if (raft.role !== seen.role) this.#roleChanged(id, seen);
-      if (raft.commitIndex !== seen.commit) this.#commitChanged(id, seen);
+      if (raft.role !== seen.role || leadsAnew) this.#roleChanged(id, seen);
+      if (raft.configuration !== seen.placed.at(-1)!.configuration) placeNewest(seen);
+      if (raft.commitIndex !== seen.commit) {
+        this.#commitChanged(id, seen);
+        this.#checkMembers(id, seen);
+      } else if (raft.committedConfiguration !== seen.members) this.#checkMembers(id, seen);
       const { appliedIndex } = seen.node;
       if (appliedIndex < seen.applied) throw new Violation("MT", `applied of node ${id} fell`);
       if (appliedIndex > raft.commitIndex) {
@@ -108,12 +103,20 @@ export class Checks {
   }
 
   #roleChanged(id: NodeId, seen: Seen): void {
-    const { role, term } = seen.node.raft;
+    const { role, term, configuration } = seen.node.raft;
     seen.role = role;
     if (role !== "leader") return;
     const other = this.#leaders.get(term);
     if (other !== undefined && other !== id) {
       throw new Violation("ES", `nodes ${other} and ${id} both lead term ${term}`);
+    }
+    if (other === undefined) {
+      const votes = this.#votes.get(`${term} ${id}`);
+      if (!decides(configuration, (voter) => voter === id || votes?.has(voter) === true)) {
+        const from = [id, ...votes ?? []].join(", ");
+        const needed = [...allVoters(configuration)].join(", ");
+        throw new Violation("ES", `node ${id} leads term ${term} with votes ${from} of ${needed}`);
+      }
     }
     this.#leaders.set(term, id);
   }
@@ -123,103 +126,90 @@ export class Checks {
     const commit = raft.commitIndex;
     if (commit < seen.commit) throw new Violation("MT", `the commit index of node ${id} fell`);
     for (let index = seen.commit + 1; index <= commit; index++) {
-      const at = LogIndex(index);
-      const entry = raft.entries(at, at, 1)?.[0] ?? this.#shadows.get(id)!.liveEntry(index);
-      if (entry === undefined) {
-        throw new Violation("SM", `node ${id} committed ${index}, which it does not have`);
-      }
+      const term = this.#termOf(id, seen.node, index);
       const known = this.#committed.get(index);
-      if (known !== undefined && known !== entry.term) {
-        throw new Violation(
-          "SM",
-          `entry ${index} was committed with terms ${known}, ${entry.term}`,
-        );
+      if (known !== undefined && term !== undefined && known !== term) {
+        throw new Violation("SM", `entry ${index} was committed with terms ${known}, ${term}`);
       }
       if (known !== undefined) continue;
-      this.#firstCommit(id, index, entry.term);
-      if (index === commit && raft.role === "leader" && entry.term !== raft.term) {
-        throw new Violation("CR", `leader ${id} of ${raft.term} commits one of ${entry.term}`);
+      if (term === undefined) {
+        throw new Violation("SM", `node ${id} committed ${index}, which it does not have`);
+      }
+      this.#firstCommit(id, seen, index, term);
+      if (index === commit && raft.role === "leader" && term !== raft.term) {
+        throw new Violation("CR", `leader ${id} of ${raft.term} commits one of ${term}`);
       }
     }
     seen.commit = commit;
   }
 
-  #firstCommit(id: NodeId, index: number, term: number): void {
+  #checkMembers(id: NodeId, seen: Seen): void {
+    const { raft, options } = seen.node;
+    seen.members = raft.committedConfiguration;
+    // What cannot be read cannot be known yet.
+    if (options.storage.damaged.length > 0) return;
+    this.configurations.checkNode(id, raft.commitIndex, raft.committedConfiguration);
+  }
+
+  /** Undefined when a snapshot has what the log has not. */
+  #termOf(id: NodeId, { raft }: RaftNode, index: number): number | undefined {
+    const start = raft.logStart;
+    if (index <= start.index) return index === start.index ? start.term : undefined;
+    const at = LogIndex(index);
+    return raft.entries(at, at, 1)?.[0]?.term ?? this.#shadows.get(id)!.liveEntry(index)?.term;
+  }
+
+  #firstCommit(id: NodeId, seen: Seen, index: number, term: number): void {
     this.#committed.set(index, term);
     this.committedLast = Math.max(this.committedLast, index);
-    let copies = 0;
+    const has = (member: NodeId) => this.#shadows.get(member)?.holds(index, term) === true;
+    const active = configurationsFor(seen.placed, index);
+    // Who hears of a commit may be behind its leader, who has crashed with the same step.
+    if (seen.node.raft.role !== "leader") active.push(...this.#laterConfigurations(index));
+    if (!active.some((configuration) => decides(configuration, has))) {
+      const copies = [...this.#shadows.keys()].filter(has).join(", ");
+      const needed = [...allVoters(active[0])].join(", ");
+      throw new Violation("LC", `node ${id} committed ${index}, durable on ${copies} of ${needed}`);
+    }
+    const configuration = this.#configurationAt(index, term);
+    if (configuration !== undefined) this.configurations.committed(configuration, index, term);
+  }
+
+  #configurationAt(index: number, term: number): Configuration | undefined {
     for (const shadow of this.#shadows.values()) {
-      if (shadow.durable.get(index)?.term === term) copies++;
+      const entry = shadow.liveEntry(index);
+      if (entry?.term === term) return entry.configuration;
     }
-    if (copies < this.quorum) {
-      throw new Violation(
-        "LC",
-        `node ${id} committed ${index}, durable on ${copies} of ${this.#size}`,
-      );
-    }
+    return undefined;
   }
 
-  #watchApplies(node: RaftNode): void {
-    const { machine } = node;
-    const apply = machine.apply.bind(machine);
-    let last = 0;
-    machine.apply = (payload, index, observerOf) => {
-      if (index <= last) throw new Violation("SM", `entry ${index} applied after ${last}`);
-      last = index;
-      const batch = apply(payload, index, observerOf);
-      const { origin, incarnation, sequence, admission } = batch;
-      const { clockMs } = machine;
-      const command: Command = { checksum: crc32(payload), admission, clockMs };
-      const known = this.#commands.get(index);
-      if (known === undefined) {
-        this.#commands.set(index, command);
-        if (admission === "next") this.#firstEffect(payload, index, origin, incarnation, sequence);
-      } else if (
-        known.checksum !== command.checksum || known.admission !== admission ||
-        known.clockMs !== clockMs
-      ) {
-        const texts = [known, command].map((one) => JSON.stringify(one));
-        throw new Violation("SM", `entry ${index} was applied as ${texts.join(" and as ")}`);
+  #laterConfigurations(index: number): Configuration[] {
+    return [...this.#shadows.values()].flatMap((shadow) =>
+      shadow.configurationsAfter(index).map(({ configuration }) => configuration!)
+    );
+  }
+
+  /** Every configuration in which something could still be decided, as far as disks say. */
+  activeConfigurations(): Configuration[] {
+    const { newest, index, term } = this.configurations;
+    const later = new Map<string, Configuration>();
+    for (const [id, shadow] of this.#shadows) {
+      if (newest.removed.includes(id)) continue;
+      for (const entry of shadow.configurationsAfter(index)) {
+        if (entry.term >= term) later.set(`${entry.term} ${entry.index}`, entry.configuration!);
       }
-      if (index % DIGEST_EVERY === 0) this.#compareState(node, index);
-      return batch;
-    };
-  }
-
-  /** Other nodes apply the same command: what it is at one index is enough to know here. */
-  #firstEffect(
-    payload: Uint8Array,
-    index: number,
-    origin: number,
-    incarnation: number,
-    sequence: number,
-  ): void {
-    const name = `${origin}/${incarnation}/${sequence}`;
-    const first = this.#effects.get(name);
-    if (first !== undefined) {
-      throw new Violation("EO", `batch ${name} took effect at ${first} and at ${index}`);
     }
-    this.#effects.set(name, index);
-    for (const [value] of latin1FromBytes(payload).matchAll(/v\d+/g)) {
-      if (!this.appliedAtMs.has(value)) this.appliedAtMs.set(value, this.#nowMs());
-    }
-  }
-
-  #compareState(node: RaftNode, index: number): void {
-    const digest = node.machine.keyspace.digest();
-    const known = this.#digests.get(index);
-    if (known === undefined) this.#digests.set(index, digest);
-    else if (known !== digest) {
-      throw new Violation("SN", `node ${node.options.id} has another state at entry ${index}`);
-    }
+    return [newest, ...later.values()];
   }
 
   entryWritten(shadow: DiskShadow, entry: DurableEntry): void {
-    const before = shadow.liveEntry(entry.index - 1)?.term ?? 0;
+    const before = entry.index === 1 ? 0 : shadow.liveEntry(entry.index - 1)?.term;
     const key = entry.term * INDEX_MAX + entry.index;
     const known = this.#entries.get(key);
-    if (known === undefined) this.#entries.set(key, { checksum: entry.checksum, before });
-    else if (known.checksum !== entry.checksum || known.before !== before) {
+    if (known === undefined) {
+      // Behind a snapshot the entry before is not on this disk.
+      if (before !== undefined) this.#entries.set(key, { checksum: entry.checksum, before });
+    } else if (known.checksum !== entry.checksum || (before ?? known.before) !== known.before) {
       throw new Violation("LM", `entry ${entry.index} of term ${entry.term} is there twice`);
     }
   }
@@ -235,16 +225,20 @@ export class Checks {
     const shadow = this.#shadows.get(message.from)!;
     const { hardState } = shadow;
     const { kind, term, from, to } = message;
-    if (PROMISE_NOTHING.has(kind)) return;
     const refuse = (what: string) => {
       throw new Violation("PP", `node ${from} sends ${kind} to ${to} without ${what}`);
     };
+    if (kind === "snapshotEnd" && message.outcome === "installed") {
+      if (shadow.durableLast < message.last.index) refuse(`snapshot ${message.last.index}`);
+    }
+    if (isDriverMessage(message)) return;
     const isPreVote = (kind === "requestVote" || kind === "requestVoteReply") && message.preVote;
     if (!isPreVote && hardState.term < term) refuse(`term ${term}: ${hardState.term} is durable`);
     if (kind === "requestVote" && !message.preVote) {
       if (hardState.term === term && hardState.votedFor !== from) refuse("its own vote");
     } else if (kind === "requestVoteReply" && message.granted && !message.preVote) {
       if (hardState.term === term && hardState.votedFor !== to) refuse("the vote it grants");
+      this.#granted(term, from, to);
     } else if (kind === "appendEntries") {
       let log = this.#leaderLogs.get(term);
       if (log === undefined) this.#leaderLogs.set(term, log = new Map());
@@ -252,7 +246,7 @@ export class Checks {
       for (const entry of message.entries) log.set(entry.index, entry.term);
     } else if (kind === "appendEntriesReply" && message.conflict === undefined) {
       const { index } = message;
-      if (index === 0) return;
+      if (index <= shadow.snapshotLast) return;
       const expected = this.#leaderLogs.get(term)?.get(index);
       const found = shadow.durable.get(index)?.term;
       if (shadow.durableLast < index || (expected !== undefined && found !== expected)) {
@@ -261,8 +255,17 @@ export class Checks {
     }
   }
 
+  #granted(term: number, voter: NodeId, candidate: NodeId): void {
+    const name = `${term} ${candidate}`;
+    const votes = this.#votes.get(name);
+    if (votes === undefined) this.#votes.set(name, new Set([voter]));
+    else votes.add(voter);
+  }
+
   checkBounds(): void {
     for (const [id, { node }] of this.#seen) {
+      // A follower does not know at once how much of what it has is committed.
+      if (node.raft.role !== "leader") continue;
       const { uncommittedBytesMax } = node.options.raftLimits;
       const slack = node.options.proposalLimits.entryBytesMax;
       if (node.raft.uncommittedBytes > uncommittedBytesMax + slack) {
@@ -273,4 +276,22 @@ export class Checks {
       }
     }
   }
+}
+
+function placeNewest(seen: Seen): void {
+  const { configuration, configurationIndex: index } = seen.node.raft;
+  // What is cut off was never so.
+  seen.placed = seen.placed.filter((one) => one.index < index);
+  seen.placed.push({ index, configuration });
+}
+
+/**
+ * What may decide on entry `index`: the newest configuration up to it, or the next one, which is in the
+ * log only since the one before it was committed, and so before the entry.
+ */
+function configurationsFor(placed: readonly Placed[], index: number): Configuration[] {
+  const at = Math.max(0, placed.findLastIndex((one) => one.index <= index));
+  const found = [placed[at].configuration];
+  if (placed[at].index < index && at + 1 < placed.length) found.push(placed[at + 1].configuration);
+  return found;
 }

@@ -100,6 +100,8 @@ export interface ClientHost {
   later(delayMs: number, callback: () => void): void;
   fail(error: unknown): void;
   readonly thinkMs: number;
+  /** Nothing that it waits for keeps such a client from looking at the next moment. */
+  readonly onlyReads: boolean;
   readonly prng: Prng;
 }
 
@@ -208,6 +210,7 @@ export class Client {
     const { prng } = this.#host;
     const value = () => `v${this.#histories.nextValue()}`;
     const register = prng.pick(["r0", "r1"]);
+    if (this.#host.onlyReads) return this.#keyTask(prng.pick(REGISTERS), { kind: "get" });
     switch (prng.between(0, 9)) {
       case 0:
         return this.#keyTask(register, { kind: "set", value: value() });

@@ -16,6 +16,17 @@ const ACCIDENT_CHANCE = 1e-9;
 const READS_IN_A_ROW_MAX = 24;
 /** Batches that one node may have on their way, as `node/leader_route.ts` has it. */
 const BATCHES_MAX = 64;
+/** What the state of a run may grow by after its last snapshot. */
+const SNAPSHOT_GROWTH_BYTES = 20_000;
+/** As `node/snapshot_fetcher.ts` asks. */
+const CHUNKS_A_ROUND = 4;
+/**
+ * An offer, a refused one, a lost chunk, and a node that asks by itself (`node/snapshot_*.ts`); entries
+ * that are asked for once more (`node/log_repair.ts`).
+ */
+const SNAPSHOT_WAITS_MS = 1000 + 5000 + 2000 + 1000 + 5000;
+/** A removed leader tries so long to hand over, and says good-bye (`node/departure.ts`). */
+const DEPARTURE_MS = 10_000 + 1000;
 
 export class Deadlines {
   /** From a message to its answer, with nothing to wait for on the other side. */
@@ -26,11 +37,13 @@ export class Deadlines {
   readonly #plan: Plan;
   /** The longest election timeout. */
   readonly #electionMs: number;
+  readonly #slow: number;
 
   constructor(plan: Plan) {
     const { electionTimeoutMs, heartbeatMs } = TIMINGS[plan.timing];
     const slow = plan.faults.has("clockDrift") ? 1 / CLOCK_RATE_MIN : 1;
     this.#plan = plan;
+    this.#slow = slow;
     this.roundTripMs = 2 * DELAY_FACTOR_MAX * plan.delayMs;
     this.tickMs = Math.min(50, heartbeatMs) * slow;
     this.heartbeatMs = heartbeatMs * slow;
@@ -61,9 +74,27 @@ export class Deadlines {
     return messages * this.roundTripMs + 2 * (this.heartbeatMs + this.roundTripMs + this.tickMs);
   }
 
+  /**
+   * `nodes` nodes take over a snapshot of about `bytes`: it is offered, asked for, maybe once in vain,
+   * and its chunks come a few in each round trip, at a bounded rate.
+   */
+  snapshots(bytes: number, nodes: number): number {
+    const { snapshotChunkBytes, snapshotRateBytes } = this.#plan;
+    const all = bytes + SNAPSHOT_GROWTH_BYTES;
+    const rounds = Math.ceil(all / snapshotChunkBytes / CHUNKS_A_ROUND) + 3;
+    const transferMs = rounds * this.roundTripMs + nodes * all / snapshotRateBytes * 1000;
+    return 2 * (SNAPSHOT_WAITS_MS * this.#slow + transferMs + this.heartbeatMs);
+  }
+
+  /** A change that was under way ends, its leader leaves, who was removed goes. */
+  settle(): number {
+    return DEPARTURE_MS * this.#slow + 2 * this.leader() + this.catchUp(BATCHES_MAX, 2);
+  }
+
   /** Every operation is answered or given up: a read may wait for an index and then for a mark. */
   answers(): number {
     const timeoutMs = 2 * this.#electionMs;
+    // So may a change of the members.
     return 2 * (timeoutMs + this.heartbeatMs + 2 * this.tickMs) + this.roundTripMs;
   }
 

@@ -14,7 +14,7 @@ import type { Events, FaultContext } from "./fault_context.ts";
 import { Scar } from "./scar.ts";
 
 /** Files by path, as they were before they were damaged. */
-type Originals = Map<string, Uint8Array>;
+export type Originals = Map<string, Uint8Array>;
 
 export function diskFaults(context: FaultContext): Events {
   const damage = (spoil: (disk: MemoryDisk) => Originals) => () => damageAtRest(context, spoil);
@@ -89,12 +89,19 @@ function failures(context: FaultContext): Events {
   };
 }
 
-/** Damages a stopped node's files. It must go on as if nothing had happened, or refuse to start. */
-function damageAtRest(context: FaultContext, spoil: (disk: MemoryDisk) => Originals): void {
+/**
+ * Damages a stopped node's files, if the cluster could do without them. It must go on as if nothing
+ * had happened, or get back from others what it lost, or refuse to start.
+ */
+export function damageAtRest(
+  context: FaultContext,
+  spoil: (disk: MemoryDisk) => Originals,
+): void {
   const { world } = context;
   const id = context.anyLive();
-  if (id === undefined) return;
+  if (id === undefined || !world.operators.mayLose(id)) return;
   world.stop(id, (disk) => disk.kill());
+  world.wound(id);
   const originals = spoil(world.disks.get(id)!);
   if (originals.size === 0) return context.restartLater(id, 1);
   void world.start(id).then((error) => {
@@ -179,8 +186,10 @@ function examine(context: FaultContext, id: NodeId, scar: Scar): void {
   const isLast = logsOf(disk).at(-1) === scar.path;
   if (!disk.paths().includes(scar.path)) return;
   if (isLast && markedBytes(scar.content()) <= scar.from) return;
+  if (!world.operators.mayLose(id)) return;
   world.scars.delete(id);
   world.stop(id, (dead) => dead.kill());
+  world.wound(id);
   void world.start(id).then((error) => {
     world.count(error === undefined ? "wrong write survived" : "wrong write refused");
     // Else nothing is missing, or the shadow has raised the alarm.

@@ -3,8 +3,14 @@
  * that a node sends, and what it finds after a crash, are held against it.
  */
 
+import {
+  type Configuration,
+  decodeConfiguration,
+  readRecordHeader,
+  RECORD_HEADER_BYTES,
+} from "../../src/raft/mod.ts";
+import { snapshotIdOf } from "../../src/storage/snapshot_manifest.ts";
 import { Violation } from "./violation.ts";
-import { readRecordHeader } from "../../src/raft/mod.ts";
 import {
   looksLikeMark,
   MARK_BYTES,
@@ -18,6 +24,7 @@ export interface DurableEntry {
   readonly checksum: number;
   readonly path: string;
   readonly offset: number;
+  readonly configuration: Configuration | undefined;
 }
 
 type Change =
@@ -30,13 +37,18 @@ export interface ShadowHost {
   onEntryWritten(entry: DurableEntry): void;
   /** A durable entry leaves it. */
   onDurableEntryCut(entry: DurableEntry): void;
+  /** A snapshot leaves the disk although no other one joins the log. */
+  onNeededSnapshotRemoved(index: number): void;
 }
 
 export class DiskShadow {
   readonly durable = new Map<number, DurableEntry>();
-  /** Entries 1 to this one are durable without a gap. */
+  /** Entries up to this one are durable without a gap, in the newest snapshot or behind it. */
   durableLast = 0;
+  /** The entries up to this one are in a durable snapshot. */
+  snapshotLast = 0;
   readonly #states = new Map<string, StoredState>();
+  readonly #snapshots = new Set<number>();
   readonly #pending = new Map<string, Change[]>();
   readonly #host: ShadowHost;
   #live = new Map<number, DurableEntry>();
@@ -56,10 +68,26 @@ export class DiskShadow {
     return this.#live.get(index);
   }
 
+  /** Whether the disk has the effect of a committed entry for certain. */
+  holds(index: number, term: number): boolean {
+    return index <= this.snapshotLast || this.durable.get(index)?.term === term;
+  }
+
+  /** Configurations in the log behind entry `index`, rising. */
+  configurationsAfter(index: number): DurableEntry[] {
+    return [...this.#live.values()]
+      .filter((entry) => entry.configuration !== undefined && entry.index > index)
+      .sort((a, b) => a.index - b.index);
+  }
+
   /** The last entry up to which this log and `other` are known to be the same (log matching). */
   commonPrefix(other: DiskShadow): number {
     let index = Math.min(this.durableLast, other.durableLast);
-    while (index > 0 && this.durable.get(index)?.term !== other.durable.get(index)?.term) index--;
+    const differ = () => {
+      const terms = [this, other].map(({ durable }) => durable.get(index)?.term);
+      return !terms.includes(undefined) && terms[0] !== terms[1];
+    };
+    while (index > 0 && differ()) index--;
     return index;
   }
 
@@ -82,7 +110,11 @@ export class DiskShadow {
       if (isZero(bytes, offset)) return; // Space written ahead.
       const header = readRecordHeader(bytes, offset);
       const { index, term, payloadChecksum: checksum, payloadBytes } = header;
-      const entry = { index, term, checksum, path, offset: at + offset };
+      const payloadAt = offset + RECORD_HEADER_BYTES;
+      const configuration = header.kind === "configuration"
+        ? decodeConfiguration(bytes.subarray(payloadAt, payloadAt + payloadBytes))
+        : undefined;
+      const entry = { index, term, checksum, path, offset: at + offset, configuration };
       const before = this.#live.get(index);
       this.#live.set(index, entry);
       if (before === undefined || before.term !== term) this.#host.onEntryWritten(entry);
@@ -95,13 +127,29 @@ export class DiskShadow {
     if (!path.endsWith(".log")) return;
     for (const entry of this.#live.values()) {
       if (entry.path !== path || entry.offset < bytes) continue;
-      if (this.durable.get(entry.index)?.term === entry.term) this.#host.onDurableEntryCut(entry);
+      if (entry.index > this.snapshotLast && this.durable.get(entry.index)?.term === entry.term) {
+        this.#host.onDurableEntryCut(entry);
+      }
       this.#live.delete(entry.index);
     }
     this.#note(path, { kind: "cut", path, bytes });
   }
 
+  /** `paths` is what is durable in the directory now. */
+  directorySynced(path: string, paths: () => readonly string[]): void {
+    if (!path.endsWith("/snapshots")) return;
+    this.#snapshots.clear();
+    for (const name of paths()) {
+      const id = snapshotIdOf(name.slice(path.length + 1).replace(/\.manifest$/, ""));
+      if (id !== undefined && name.startsWith(path)) this.#snapshots.add(id.index);
+    }
+    this.#snapshotsChanged();
+  }
+
   removed(path: string): void {
+    const name = /snapshots\/(.*)\.manifest$/.exec(path)?.[1];
+    const snapshot = name === undefined ? undefined : snapshotIdOf(name);
+    if (snapshot !== undefined) this.#snapshotRemoved(snapshot.index);
     this.truncated(path, 0);
     this.#apply({ kind: "cut", path, bytes: 0 });
     this.#pending.delete(path);
@@ -122,6 +170,11 @@ export class DiskShadow {
     this.#live = new Map(this.durable);
   }
 
+  /** The disk is gone: nobody reads it any more. */
+  lost(): void {
+    this.#live.clear();
+  }
+
   /** What recovery found must hold all that was durable. */
   checkRecovered(last: number, term: number, votedFor: number | undefined): void {
     if (last < this.durableLast) {
@@ -137,6 +190,22 @@ export class DiskShadow {
     }
   }
 
+  #snapshotRemoved(index: number): void {
+    if (!this.#snapshots.delete(index)) return;
+    this.#snapshotsChanged();
+    let first = Infinity;
+    for (const found of this.durable.keys()) first = Math.min(first, found);
+    if (first === Infinity ? this.snapshotLast < index : first > this.snapshotLast + 1) {
+      this.#host.onNeededSnapshotRemoved(index);
+    }
+  }
+
+  #snapshotsChanged(): void {
+    this.snapshotLast = Math.max(0, ...this.#snapshots);
+    this.durableLast = Math.max(this.durableLast, this.snapshotLast);
+    this.#extend();
+  }
+
   #note(path: string, change: Change): void {
     const changes = this.#pending.get(path);
     if (changes === undefined) this.#pending.set(path, [change]);
@@ -150,9 +219,15 @@ export class DiskShadow {
       for (const entry of this.durable.values()) {
         if (entry.path !== change.path || entry.offset < change.bytes) continue;
         this.durable.delete(entry.index);
-        this.durableLast = Math.min(this.durableLast, entry.index - 1);
+        if (entry.index > this.snapshotLast) {
+          this.durableLast = Math.min(this.durableLast, entry.index - 1);
+        }
       }
     }
+    this.#extend();
+  }
+
+  #extend(): void {
     while (this.durable.has(this.durableLast + 1)) this.durableLast++;
   }
 }

@@ -4,10 +4,12 @@ import type { NodeId } from "../../src/base/mod.ts";
 import { CLOCK_RATE_MIN } from "./deadlines.ts";
 import { diskFaults } from "./disk_faults.ts";
 import { type Events, FaultContext } from "./fault_context.ts";
+import { memberFaults } from "./member_faults.ts";
 import { networkFaults } from "./network_faults.ts";
 import { quietRules } from "./network.ts";
 import { FAULT_CLASSES, type FaultClass } from "./plan.ts";
 import { processFaults } from "./process_faults.ts";
+import { snapshotFaults } from "./snapshot_faults.ts";
 import { Violation } from "./violation.ts";
 import type { World } from "./world.ts";
 
@@ -21,6 +23,8 @@ const STANDING: readonly FaultClass[] = [
   "clockDrift",
   "lateTimers",
   "damagedFrames",
+  "snapshots",
+  "leases",
 ];
 
 /** What a long run must have counted: the events, and what conditions and events do. */
@@ -52,6 +56,18 @@ export const FIRED: readonly string[] = [
   "restart in a loop",
   "second process refused",
   "start refused",
+  "answered by lease",
+  "entry repaired",
+  "snapshot made",
+  "snapshot taken by two",
+  "snapshot loaded",
+  "wounded",
+  "healed",
+  "node wiped",
+  "join joined",
+  "snapshot received",
+  "removed node started",
+  "fatal removed",
 ];
 
 export class Faults {
@@ -66,6 +82,8 @@ export class Faults {
       ...networkFaults(this.#context),
       ...processFaults(this.#context),
       ...diskFaults(this.#context),
+      ...snapshotFaults(this.#context),
+      ...memberFaults(this.#context),
     };
   }
 
@@ -83,7 +101,9 @@ export class Faults {
       const clock = this.#world.clocks.get(id)!;
       if (on("clockDrift")) {
         this.#world.count("clock too fast or slow");
-        clock.rate = CLOCK_RATE_MIN + 0.4 * prng.unit();
+        // Leases hold for clocks that differ by a tenth.
+        const [least, range] = on("leases") ? [0.96, 0.09] : [CLOCK_RATE_MIN, 0.4];
+        clock.rate = least + range * prng.unit();
       }
       if (on("lateTimers")) {
         const most = this.#context.unitMs * prng.unit();
@@ -115,10 +135,11 @@ export class Faults {
     });
   }
 
-  /** Links and clocks are good from now on, and every node of `core` runs. */
-  async stop(core: readonly NodeId[]): Promise<void> {
+  /** Links, disks and clocks are good from now on, and nobody begins anything new. */
+  async stop(): Promise<void> {
     this.#context.active = false;
-    const { hub, ids, clocks, plan, live } = this.#world;
+    this.#world.operators.active = false;
+    const { hub, ids, clocks, plan } = this.#world;
     hub.rules = quietRules(plan.delayMs);
     hub.heal();
     this.#world.syncMs.clear();
@@ -128,12 +149,18 @@ export class Faults {
       clock.lateness = () => 0;
       this.#world.disks.get(id)!.capacityBytes = Infinity;
       // A disk on which something is not in its place is exchanged.
-      if (!core.includes(id) || this.#world.scars.has(id)) {
-        this.#world.stop(id, (disk) => disk.kill());
-      }
+      if (this.#world.scars.has(id)) this.#world.stop(id, (disk) => disk.kill());
     }
     // What hung or slept ends by itself.
     await this.#world.runUntil(() => false, 6 * this.#context.unitMs);
+  }
+
+  /** Only the nodes of `core` run from now on, all of them. */
+  async runOnly(core: readonly NodeId[]): Promise<void> {
+    const { hub, ids, live } = this.#world;
+    for (const id of ids) {
+      if (!core.includes(id)) this.#world.stop(id, (disk) => disk.kill());
+    }
     for (const id of core) if (!live.has(id)) await this.#startOrFail(id);
     hub.reconnectAll();
   }

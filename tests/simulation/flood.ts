@@ -44,6 +44,7 @@ export class Flood {
       onFailure: ({ effect }: OperationFailure) => {
         this.#answered(at);
         if (counts && effect === "maybeApplied") this.#perhaps++;
+        if (counts && effect === "applied") this.#counted++;
       },
     });
   }

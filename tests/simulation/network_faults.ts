@@ -4,20 +4,24 @@ import type { NodeId } from "../../src/base/mod.ts";
 import type { Events, FaultContext } from "./fault_context.ts";
 
 /** From one node to another. */
-type Way = readonly [NodeId, NodeId];
+export type Way = readonly [NodeId, NodeId];
+
+/** Nothing crosses these for a while. */
+export function cutWays(context: FaultContext, ways: readonly Way[], factor: number): void {
+  const { hub } = context.world;
+  const links = ways.map(([from, to]) => hub.link(from, to));
+  for (const link of links) link.isCut = true;
+  context.after(factor, () => {
+    for (const link of links) link.isCut = false;
+    hub.reconnectAll();
+  });
+}
 
 export function networkFaults(context: FaultContext): Events {
   const { world, unitMs } = context;
   const { ids, prng, hub, clock } = world;
 
-  const cut = (ways: readonly Way[], factor: number) => {
-    const links = ways.map(([from, to]) => hub.link(from, to));
-    for (const link of links) link.isCut = true;
-    context.after(factor, () => {
-      for (const link of links) link.isCut = false;
-      hub.reconnectAll();
-    });
-  };
+  const cut = (ways: readonly Way[], factor: number) => cutWays(context, ways, factor);
 
   /** Nothing reaches the node or leaves it until then; it comes later. */
   const clogNode = (id: NodeId, untilMs: number) => {

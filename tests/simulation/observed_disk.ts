@@ -5,8 +5,10 @@ import type { MemoryDisk } from "../support/memory_disk.ts";
 import type { DiskShadow } from "./disk_shadow.ts";
 import type { Scar } from "./scar.ts";
 
-interface DiskWatch {
+export interface DiskWatch {
   readonly shadow: DiskShadow;
+  /** A file has its final name. */
+  onRenamed(path: string): void;
   /** The file that is not what it should be. */
   scar(): Scar | undefined;
 }
@@ -15,9 +17,9 @@ export class ObservedDisk implements Disk {
   readonly #disk: MemoryDisk;
   readonly #watch: DiskWatch;
 
-  constructor(disk: MemoryDisk, shadow: DiskShadow, scar: () => Scar | undefined) {
+  constructor(disk: MemoryDisk, watch: DiskWatch) {
     this.#disk = disk;
-    this.#watch = { shadow, scar };
+    this.#watch = watch;
   }
 
   async open(
@@ -39,8 +41,9 @@ export class ObservedDisk implements Disk {
     return this.#disk.stat(path);
   }
 
-  rename(from: string, to: string): Promise<void> {
-    return this.#disk.rename(from, to);
+  async rename(from: string, to: string): Promise<void> {
+    await this.#disk.rename(from, to);
+    this.#watch.onRenamed(to);
   }
 
   async remove(path: string): Promise<void> {
@@ -48,8 +51,9 @@ export class ObservedDisk implements Disk {
     this.#watch.shadow.removed(path);
   }
 
-  syncDirectory(path: string): Promise<void> {
-    return this.#disk.syncDirectory(path);
+  async syncDirectory(path: string): Promise<void> {
+    await this.#disk.syncDirectory(path);
+    this.#watch.shadow.directorySynced(path, () => this.#disk.paths());
   }
 
   lock(path: string): Promise<{ close(): Promise<void> }> {

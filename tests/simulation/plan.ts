@@ -40,6 +40,21 @@ export const FAULT_CLASSES = [
   "misdirectedWrite",
   "missingFile",
   "misplacedFile",
+  "snapshots",
+  "takeSnapshot",
+  "crashInSnapshot",
+  "snapshotBitRot",
+  "missingSnapshot",
+  "addMember",
+  "removeMember",
+  "changeStanding",
+  "replaceMember",
+  "wipeNode",
+  "shrinkAndGrow",
+  "island",
+  "restartRemoved",
+  "transferInChange",
+  "leases",
 ] as const;
 
 /** Later classes are drawn apart from everything else, so that they change no other draw. */
@@ -70,6 +85,11 @@ export interface Plan {
   readonly batchBytesMax: number;
   readonly dropChance: number;
   readonly delayMs: number;
+  readonly reads: "linearizable" | "lease";
+  /** A snapshot each so many bytes of log; never without snapshots. */
+  readonly snapshotLogBytes: number;
+  readonly snapshotChunkBytes: number;
+  readonly snapshotRateBytes: number;
 }
 
 export interface PlanOptions {
@@ -77,9 +97,12 @@ export interface PlanOptions {
   readonly thinkMs?: number;
   /** Only the first so many classes of faults may be on. */
   readonly classes?: number;
+  /** Classes that are on whatever is drawn. */
+  readonly besides?: readonly FaultClass[];
 }
 
-export function drawPlan(seed: number, { thinkMs, classes }: PlanOptions = {}): Plan {
+export function drawPlan(seed: number, options: PlanOptions = {}): Plan {
+  const { thinkMs, classes, besides = [] } = options;
   const prng = new Prng(seed * 7919 + 13);
   const size = prng.pick([3, 3, 3, 3, 3, 5, 5, 1, 2, 4]);
   const share = prng.pick([0.1, 0.2, 0.35]);
@@ -87,9 +110,11 @@ export function drawPlan(seed: number, { thinkMs, classes }: PlanOptions = {}): 
   const faults = new Set<FaultClass>(first.filter(() => prng.chance(share)));
   const laterPrng = new Prng(seed * 7907 + 17);
   for (const kind of FAULT_CLASSES.slice(FIRST_CLASSES, classes)) {
-    if (laterPrng.chance(share)) faults.add(kind);
+    // Without snapshots there is nothing that the classes behind it could do.
+    if (laterPrng.chance(kind === "snapshots" ? 0.6 : share)) faults.add(kind);
   }
   if (prng.chance(0.04)) faults.clear();
+  for (const kind of besides) faults.add(kind);
   const timing = prng.pick(["edge", "edge", "lan"] as const);
   return {
     seed,
@@ -107,6 +132,16 @@ export function drawPlan(seed: number, { thinkMs, classes }: PlanOptions = {}): 
     batchBytesMax: prng.pick([64, 1024, 16384]),
     dropChance: prng.pick([0.02, 0.1, 0.3]),
     delayMs: timing === "edge" ? prng.pick([1, 10, 60]) : prng.pick([0.2, 2, 8]),
+    reads: faults.has("leases") ? "lease" : "linearizable",
+    ...drawSnapshots(laterPrng, faults.has("snapshots")),
+  };
+}
+
+function drawSnapshots(prng: Prng, areTaken: boolean) {
+  return {
+    snapshotLogBytes: areTaken ? prng.pick([300, 2000, 8000, 30_000]) : Infinity,
+    snapshotChunkBytes: prng.pick([100, 700, 1 << 18]),
+    snapshotRateBytes: prng.pick([2000, 50_000, Infinity]),
   };
 }
 

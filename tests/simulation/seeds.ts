@@ -33,4 +33,25 @@ export const FAILED_SEEDS: readonly FailedSeed[] = [
     classes: 26,
     showed: "one entry a round trip: a follower far behind needs the time that its entries take",
   },
+  {
+    seed: 646462,
+    classes: 34,
+    showed: "failed once while wrong writes and lost files were brought in",
+  },
+  { seed: 647618, classes: 34, showed: "as 646462" },
+  {
+    seed: 53,
+    classes: 48,
+    showed: "a demoted leader alone had the demotion: it never campaigned, and nobody could win",
+  },
+  {
+    seed: 145,
+    classes: 48,
+    showed: "a round of reads waited for a member that was removed meanwhile, for ever",
+  },
+  {
+    seed: 113,
+    classes: 49,
+    showed: "a snapshot passed over a node's own removal: applied writes were said to have failed",
+  },
 ];

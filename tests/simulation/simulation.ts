@@ -1,7 +1,9 @@
 /** One seed: faults and clients first, then a good network, a healthy core and deadlines. */
 
 import { AssertionError } from "../../src/base/mod.ts";
+import { votersOf } from "../../src/raft/mod.ts";
 import { FINAL_READS } from "./clients.ts";
+import { drawCore } from "./core.ts";
 import { Faults } from "./faults.ts";
 import type { Plan } from "./plan.ts";
 import { Violation } from "./violation.ts";
@@ -44,6 +46,9 @@ export async function simulate(plan: Plan): Promise<Outcome> {
     globalThis.removeEventListener("unhandledrejection", onUnhandled);
     globalThis.removeEventListener("error", onError);
   }
+  const { loadedStates, equalFiles } = world.checks.states;
+  if (loadedStates > 0) world.count("snapshot loaded", loadedStates);
+  if (equalFiles > 0) world.count("snapshot taken by two", equalFiles);
   for (const [outcome, count] of world.histories.outcomes) {
     world.counts.set(`answer ${outcome}`, count);
   }
@@ -67,8 +72,8 @@ function describe(error: unknown): Outcome["failure"] {
 }
 
 async function run(world: World): Promise<void> {
-  const { plan, ids, prng } = world;
-  for (const id of ids) {
+  const { plan, checks } = world;
+  for (const { id } of world.first.members) {
     const error = await world.start(id);
     if (error !== undefined) throw error;
   }
@@ -77,61 +82,105 @@ async function run(world: World): Promise<void> {
   const sliceMs = plan.safetyMs / 20;
   for (let slice = 0; slice < 20; slice++) {
     await world.runUntil(() => false, sliceMs);
-    world.checks.checkBounds();
+    checks.checkBounds();
   }
-  const shuffled = [...ids].sort((a, b) => (a * 31 + plan.seed) % 7 - (b * 31 + plan.seed) % 7);
-  const core = shuffled.slice(0, prng.between(world.checks.quorum, ids.length));
-  await faults.stop(core);
-  await checkLiveness(world);
-  world.histories.check(world.checks.appliedAtMs);
+  await faults.stop();
+  const core = drawCore(world);
+  if (core === undefined) world.count("too much was lost to go on");
+  else {
+    await faults.runOnly(core);
+    await checkLiveness(world);
+  }
+  world.histories.check(checks.states.appliedAtMs);
 }
 
 async function checkLiveness(world: World): Promise<void> {
-  const { deadlines, checks } = world;
-  const nodes = [...world.live.values()];
-  const hasLeader = () => {
-    const leader = world.leader;
-    return leader !== undefined &&
-      nodes.every(({ node }) =>
-        node.raft.leaderId === leader.id && node.raft.term === leader.node.raft.term
-      );
-  };
-  await expect(world, "L1", "no leader", hasLeader, deadlines.leader());
+  const { deadlines, checks, operators } = world;
+  await expect(world, "L1", "no leader", () => hasLeader(world), deadlines.leader());
   const committed = checks.committedLast;
-  const commitMs = deadlines.nextWrite() + catchUpMs(world, checks.quorum, 0);
+  const quorum = (votersOf(world.leader!.node.raft.configuration).length >> 1) + 1;
+  const commitMs = deadlines.nextWrite() + catchUpMs(world, quorum, 0);
   await expect(world, "L2", "nothing commits", () => checks.committedLast > committed, commitMs);
-  const { term } = world.leader!.node.raft;
-  await world.runUntil(() => false, deadlines.calm());
-  const after = world.leader?.node.raft.term;
-  if (after !== term) throw new Violation("L4", `term ${term} became ${after} without a cause`);
-  for (const { clients } of nodes) for (const client of clients) client.quiet();
+  if (isSettled(world)) await checkCalm(world);
+  for (const { clients } of world.live.values()) for (const client of clients) client.quiet();
   const isQuiet = () =>
-    !nodes.some(({ clients, floods }) => [...clients, ...floods].some(({ waits }) => waits));
+    operators.open === 0 &&
+    ![...world.live.values()].some(({ clients, floods }) =>
+      [...clients, ...floods].some(({ waits }) => waits)
+    );
   await expect(world, "L2", "a client waits for ever", isQuiet, deadlines.answers());
+  const settleMs = deadlines.settle() + catchUpMs(world, world.live.size, 0);
+  await expect(world, "L2", "the members do not settle", () => isSettled(world), settleMs);
+  startRemoved(world);
+  await checkCalm(world);
+  const nodes = world.members();
   await converge(world, nodes);
   await readAll(world, nodes);
   // Keys whose time comes are still removed.
   await converge(world, nodes);
-  const digests = new Set(nodes.map(({ node }) => node.machine.keyspace.digest()));
+  const digests = new Set(nodes.map(({ node: { machine } }) => machine.keyspace.digest()));
   if (digests.size !== 1) throw new Violation("SN", "the nodes end with different states");
+}
+
+function hasLeader(world: World): boolean {
+  const { leader } = world;
+  return leader !== undefined &&
+    world.members().every(({ node }) =>
+      node.raft.leaderId === leader.id && node.raft.term === leader.node.raft.term
+    );
+}
+
+/** No change is under way, who runs is a member, and who was to vote does. */
+function isSettled(world: World): boolean {
+  if (!hasLeader(world)) return false;
+  const { raft } = world.leader!.node;
+  const { configuration, committedConfiguration } = raft;
+  const members = world.members();
+  const { length } = members.filter(({ id }) => !world.removed.has(id));
+  return configuration === committedConfiguration && configuration.outgoing.length === 0 &&
+    raft.isVoter && length === world.live.size &&
+    !configuration.members.some(({ id, standing }) => standing === "joining" && world.live.has(id));
+}
+
+async function checkCalm(world: World): Promise<void> {
+  const { term } = world.leader!.node.raft;
+  await world.runUntil(() => false, world.deadlines.calm());
+  const after = world.leader?.node.raft.term;
+  if (after !== term) throw new Violation("L4", `term ${term} became ${after} without a cause`);
+}
+
+/** Who was removed may come back: nobody listens, and it ends again. */
+function startRemoved(world: World): void {
+  if (!world.plan.faults.has("restartRemoved")) return;
+  for (const id of world.removed) {
+    if (world.live.has(id)) continue;
+    world.count("removed node started");
+    void world.start(id);
+  }
 }
 
 async function converge(world: World, nodes: readonly LiveNode[]): Promise<void> {
   const late = world.deadlines.lateEntries(nodes.length);
   const limitMs = catchUpMs(world, nodes.length, late);
-  await expect(world, "L3", "the nodes do not converge", () => areEqual(nodes), limitMs);
+  await expect(world, "L3", "the nodes do not converge", () => areEqual(world, nodes), limitMs);
 }
 
 /** How long the leader may need until it and the best followers, `count` nodes, have its log. */
 function catchUpMs(world: World, count: number, lateEntries: number): number {
   const { live, shadows, deadlines } = world;
   const leader = world.leader!;
-  const { lastEntry, term } = leader.node.raft;
+  const { lastEntry, term, logStart } = leader.node.raft;
   const log = shadows.get(leader.id)!;
   const behind = [...live.keys()].filter((id) => id !== leader.id)
     .map((id) => lastEntry.index - log.commonPrefix(shadows.get(id)!))
     .sort((a, b) => a - b);
-  return deadlines.catchUp((behind[count - 2] ?? 0) + lateEntries, term);
+  const entriesMs = deadlines.catchUp((behind[count - 2] ?? 0) + lateEntries, term);
+  const isWounded = [...live.keys()].some((id) => world.isWounded(id));
+  const isShort = logStart.index > 0 || isWounded ||
+    [...live.values()].some(({ node }) => node.raft.needsSnapshot);
+  if (!isShort) return entriesMs;
+  const bytes = leader.node.options.storage.snapshots.newest?.bytes ?? 0;
+  return entriesMs + deadlines.snapshots(bytes, live.size);
 }
 
 /** A converged cluster answers every read, on every node. */
@@ -147,10 +196,12 @@ async function readAll(world: World, nodes: readonly LiveNode[]): Promise<void> 
   await expect(world, "L2", "final reads are not answered", () => left === 0, limitMs);
 }
 
-function areEqual(nodes: readonly LiveNode[]): boolean {
+/** They have applied the same, and have back what they lost. */
+function areEqual(world: World, nodes: readonly LiveNode[]): boolean {
   const first = nodes[0].node;
   return nodes.every(({ node }) =>
-    node.appliedIndex === first.appliedIndex && node.raft.lastEntry.index === node.appliedIndex
+    node.appliedIndex === first.appliedIndex && node.raft.lastEntry.index === node.appliedIndex &&
+    world.goesOn(node)
   );
 }
 
@@ -169,9 +220,18 @@ async function expect(
     return;
   }
   const nodes = [...world.live.values()].map(({ id, node }) => {
-    const { role, term, leaderId, commitIndex, lastEntry } = node.raft;
+    const { role, term, leaderId, commitIndex, lastEntry, logStart, configuration } = node.raft;
+    const members = configuration.members.map((member) => `${member.id} ${member.standing}`);
     return `node ${id} ${role} term ${term} leader ${leaderId} commit ${commitIndex} ` +
-      `last ${lastEntry.index} applied ${node.appliedIndex}`;
+      `log ${logStart.index} to ${lastEntry.index} applied ${node.appliedIndex} ` +
+      `of ${members.join(", ")}, leaves ${configuration.outgoing}` +
+      (world.isWounded(id) ? `, wounded: ${describeWound(node)}` : "");
   });
   throw new Violation(invariant, `${text} within ${limitMs} ms\n  ${nodes.join("\n  ")}`);
+}
+
+function describeWound({ raft, integrity, options }: LiveNode["node"]): string {
+  const damaged = options.storage.damaged.map(({ first, last }) => `${first} to ${last}`);
+  return `needs snapshot ${raft.needsSnapshot}, recovering ${raft.isRecovering}, ` +
+    `damaged ${damaged.join(", ") || "nothing"}, ${integrity.trouble ?? "no trouble"}`;
 }

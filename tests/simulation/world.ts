@@ -4,9 +4,10 @@
  */
 
 import { NodeId, Prng, silentLogger } from "../../src/base/mod.ts";
-import { RaftNode, silentObserver } from "../../src/node/mod.ts";
-import { firstConfiguration } from "../../src/raft/mod.ts";
+import { mayRepair, RaftNode, silentObserver } from "../../src/node/mod.ts";
+import { type Configuration, EMPTY_CONFIGURATION, firstConfiguration } from "../../src/raft/mod.ts";
 import { DataDirectory, RaftStorage } from "../../src/storage/mod.ts";
+import { snapshotIdOf } from "../../src/storage/snapshot_manifest.ts";
 import { MemoryDisk } from "../support/memory_disk.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 import { Checks } from "./checks.ts";
@@ -16,13 +17,20 @@ import { DiskShadow } from "./disk_shadow.ts";
 import { Flood } from "./flood.ts";
 import { SimulatedHub, SimulatedNetwork } from "./network.ts";
 import { NodeClock } from "./node_clock.ts";
+import { nodeSettings } from "./node_settings.ts";
 import { ObservedDisk } from "./observed_disk.ts";
-import { type Plan, TIMINGS } from "./plan.ts";
+import { Operators } from "./operators.ts";
+import type { Plan } from "./plan.ts";
 import type { Scar } from "./scar.ts";
 import { Trace } from "./trace.ts";
 import { Violation } from "./violation.ts";
 
 const CLUSTER = "0123456789abcdef0123456789abcdef";
+
+/** Where a node is, or would be. */
+export function addressesOf(place: number) {
+  return { raftAddress: `127.0.0.1:${7000 + place}`, redisAddress: `127.0.0.1:${6000 + place}` };
+}
 
 export interface LiveNode {
   readonly id: NodeId;
@@ -41,12 +49,15 @@ export class World {
   readonly counts = new Map<string, number>();
   /** The largest part of each deadline that was needed. */
   readonly deadlineParts = new Map<string, number>();
-  readonly ids: readonly NodeId[];
+  /** Every node that has a disk, or had one. */
+  readonly ids: NodeId[] = [];
+  readonly first: Configuration;
   readonly shadows = new Map<NodeId, DiskShadow>();
   readonly disks = new Map<NodeId, MemoryDisk>();
   readonly live = new Map<NodeId, LiveNode>();
   readonly clocks = new Map<NodeId, NodeClock>();
   readonly checks: Checks;
+  readonly operators: Operators;
   readonly histories = new Histories();
   readonly hub: SimulatedHub;
   /** Draws of the faults; clients and links have their own. */
@@ -57,6 +68,12 @@ export class World {
   readonly diskFaults = new Map<NodeId, NonNullable<MemoryDisk["fault"]>>();
   /** Files that are not what they should be. */
   readonly scars = new Map<NodeId, Scar>();
+  /** Nodes whose disk has lost something that others must give back. */
+  readonly #wounded = new Set<NodeId>();
+  /** Nodes whose disk is gone: they never start again. */
+  readonly wiped = new Set<NodeId>();
+  /** Nodes that have ended because they were removed. */
+  readonly removed = new Set<NodeId>();
   readonly #starting = new Set<NodeId>();
   #floods = 0;
   #failure: unknown;
@@ -65,8 +82,10 @@ export class World {
     this.plan = plan;
     this.deadlines = new Deadlines(plan);
     this.prng = new Prng(plan.seed * 3 + 1);
-    this.ids = Array.from({ length: plan.size }, (_, i) => NodeId(i + 1));
-    this.checks = new Checks(plan.size, this.shadows, () => this.clock.nowMs());
+    const founders = Array.from({ length: plan.size }, (_, i) => NodeId(i + 1));
+    this.first = firstConfiguration(founders.map((id) => ({ id, ...addressesOf(id) })));
+    this.checks = new Checks(this.first, this.shadows, () => this.clock.nowMs());
+    this.operators = new Operators(this);
     this.hub = new SimulatedHub(this.clock, new Prng(plan.seed * 3 + 2), {
       onSend: (message) => this.guard(() => this.checks.checkPromise(message)),
       onDeliver: (message) => {
@@ -79,15 +98,53 @@ export class World {
       },
     });
     this.hub.rules.delayMs = plan.delayMs;
-    for (const id of this.ids) {
-      const shadow: DiskShadow = new DiskShadow({
-        onEntryWritten: (entry) => this.guard(() => this.checks.entryWritten(shadow, entry)),
-        onDurableEntryCut: (entry) => this.guard(() => this.checks.durableEntryCut(id, entry)),
-      });
-      this.shadows.set(id, shadow);
-      this.disks.set(id, new MemoryDisk());
-      this.clocks.set(id, new NodeClock(this.clock));
-    }
+    for (const id of founders) this.addNode(id);
+  }
+
+  /** A machine with an empty disk, for a node that has never been. */
+  addNode(id: NodeId): void {
+    const shadow: DiskShadow = new DiskShadow({
+      onEntryWritten: (entry) => this.guard(() => this.checks.entryWritten(shadow, entry)),
+      onDurableEntryCut: (entry) => this.guard(() => this.checks.durableEntryCut(id, entry)),
+      onNeededSnapshotRemoved: (index) => {
+        if (this.isWounded(id)) return;
+        this.fail(new Violation("CR", `node ${id} removes snapshot ${index}, which it needs`));
+      },
+    });
+    this.ids.push(id);
+    this.shadows.set(id, shadow);
+    this.disks.set(id, new MemoryDisk());
+    this.clocks.set(id, new NodeClock(this.clock));
+  }
+
+  /** From now on the node depends on others, until it has back what it lost. */
+  wound(id: NodeId): void {
+    this.count("wounded");
+    this.#wounded.add(id);
+  }
+
+  isWounded(id: NodeId): boolean {
+    if (!this.#wounded.has(id)) return false;
+    const node = this.live.get(id)?.node;
+    if (node === undefined) return true;
+    const { snapshots, damaged } = node.options.storage;
+    const covered = snapshots.newest?.last.index ?? 0;
+    const isHealed = this.goesOn(node) && node.raft.logStart.index <= covered &&
+      damaged.every(({ last }) => last <= covered);
+    if (!isHealed) return true;
+    this.count("healed");
+    this.#wounded.delete(id);
+    return false;
+  }
+
+  /** Whether what the node has lost keeps it from nothing now. */
+  goesOn({ raft, integrity }: RaftNode): boolean {
+    return !raft.needsSnapshot && !raft.isRecovering && integrity.trouble === undefined;
+  }
+
+  /** Whether the node, started, helps to decide. */
+  isWhole(id: NodeId): boolean {
+    return this.disks.has(id) && !this.wiped.has(id) && !this.isWounded(id);
   }
 
   /** The first failure ends the run; it may come from inside production code. */
@@ -130,7 +187,7 @@ export class World {
 
   /** Starts a node's process. Undefined when its storage refuses: then the error is returned. */
   async start(id: NodeId): Promise<unknown> {
-    if (this.live.has(id) || this.#starting.has(id)) return undefined;
+    if (this.live.has(id) || this.#starting.has(id) || this.wiped.has(id)) return undefined;
     this.#starting.add(id);
     try {
       await this.#open(id);
@@ -157,13 +214,20 @@ export class World {
         fsyncIntervalMs: 1000,
         segmentBytes: this.plan.segmentBytes,
         preallocateBytes: 1024,
+        snapshotChunkBytes: this.plan.snapshotChunkBytes,
       },
       clock,
       logger: silentLogger,
+      repairs: (configuration) => mayRepair(id, configuration),
       onFatal: (error) => holder.node?.diskFailed(error),
     });
-    const { last, hardState } = storage.recovered;
+    const { last, hardState, snapshot, snapshotDamaged, damaged } = storage.recovered;
     this.guard(() => shadow.checkRecovered(last.index, hardState.term, hardState.votedFor));
+    const needed = damaged.find((range) => range.last > (snapshot?.last.index ?? 0));
+    const lost = snapshotDamaged ?? (needed === undefined ? undefined : `entry ${needed.last}`);
+    if (lost !== undefined && !this.isWounded(id)) {
+      this.fail(new Violation("CC", `node ${id} has lost what nobody took: ${lost}`));
+    }
     const network = new SimulatedNetwork(this.hub, id, clock);
     const { incarnation } = directory.identity;
     const node = holder.node = await this.#makeNode(id, incarnation, storage, network, clock);
@@ -173,15 +237,25 @@ export class World {
     this.checks.started(id, node);
     await node.start();
     this.trace.add("start", "", id, incarnation, last.index, hardState.term);
-    for (let at = 0; at < this.plan.clients; at++) this.#connect(live);
+    for (let at = 0; at < this.plan.clients; at++) this.#connect(live, at);
   }
 
   #observe(id: NodeId): ObservedDisk {
-    return new ObservedDisk(
-      this.disks.get(id)!,
-      this.shadows.get(id)!,
-      () => this.scars.get(id),
-    );
+    const disk = this.disks.get(id)!;
+    return new ObservedDisk(disk, {
+      shadow: this.shadows.get(id)!,
+      scar: () => this.scars.get(id),
+      onRenamed: (path) => {
+        if (path.endsWith(".manifest")) this.guard(() => this.#snapshotMade(disk, path));
+      },
+    });
+  }
+
+  #snapshotMade(disk: MemoryDisk, manifest: string): void {
+    const name = manifest.slice(0, -".manifest".length);
+    const { index } = snapshotIdOf(name.slice(name.lastIndexOf("/") + 1))!;
+    this.count("snapshot made");
+    this.checks.states.fileMade(index, disk.contentOf(`${name}.rdb`));
   }
 
   /** Takes a node's directory, which only one process may have. */
@@ -210,43 +284,13 @@ export class World {
     clock: NodeClock,
   ): Promise<RaftNode> {
     const { plan } = this;
-    const timing = TIMINGS[plan.timing];
     const node = await RaftNode.open({
       clusterId: CLUSTER,
       id,
       incarnation,
-      bootstrap: firstConfiguration(this.ids.map((member) => ({
-        id: member,
-        raftAddress: `127.0.0.1:${7000 + member}`,
-        redisAddress: `127.0.0.1:${6000 + member}`,
-      }))),
-      reading: { reads: "linearizable", stalenessMsMax: 1000 },
-      snapshotLogBytes: Infinity,
-      advertise: {},
-      snapshotRateBytes: Infinity,
-      ...timing,
-      raftLimits: {
-        appendBytesMax: plan.appendBytesMax,
-        inflightMessagesMax: plan.inflightMessagesMax,
-        inflightBytesMax: 1 << 20,
-        uncommittedBytesMax: 1 << 14,
-        cacheBytesMax: plan.cacheBytesMax,
-      },
-      proposalLimits: {
-        batchBytesMax: plan.batchBytesMax,
-        entryBytesMax: 1 << 14,
-        operationTimeoutMs: 2 * timing.electionTimeoutMs.max,
-        resendMs: timing.electionTimeoutMs.min,
-      },
-      readLimits: {
-        operationTimeoutMs: 2 * timing.electionTimeoutMs.max,
-        askAgainMs: timing.heartbeatMs,
-      },
-      diskLimits: {
-        stepDownMs: timing.electionTimeoutMs.max,
-        exitMs: 4 * timing.electionTimeoutMs.max,
-      },
-      transferTimeoutMs: timing.electionTimeoutMs.max,
+      // Who joins knows nobody.
+      bootstrap: id <= plan.size ? this.first : EMPTY_CONFIGURATION,
+      ...nodeSettings(plan),
       storage,
       network,
       clock,
@@ -256,6 +300,7 @@ export class World {
       onFatal: (reason) => {
         if (this.live.get(id)?.node !== node || this.disks.get(id)!.crashed) return;
         this.count(`fatal ${reason.kind}`);
+        if (reason.kind === "removed") this.#endRemoved(id, reason.text);
         this.trace.add("fatal", reason.kind, id, 0, 0, 0);
         // As the process would end: whatever is not on the disk is gone.
         this.clock.setImmediate(() => {
@@ -266,17 +311,32 @@ export class World {
     return node;
   }
 
-  #connect(live: LiveNode): void {
+  #endRemoved(id: NodeId, text: string): void {
+    this.removed.add(id);
+    if (this.checks.configurations.newest.removed.includes(id)) return;
+    this.fail(new Violation("CF", `node ${id} ends although nobody removed it: ${text}`));
+  }
+
+  #connect(live: LiveNode, at: number): void {
     const seed = this.plan.seed * 31 + live.id * 7 + this.histories.nextProcess();
     const client = new Client(live.node.openLane(), {
       nowMs: () => this.clock.nowMs(),
       later: (delayMs, callback) => void this.clock.setTimer(delayMs, callback),
       fail: (error) => this.fail(error),
       thinkMs: this.plan.thinkMs,
+      // The first one writes: something must always be there to commit.
+      onlyReads: at > 0 && seed % 2 === 0,
       prng: new Prng(seed),
     }, this.histories);
     live.clients.push(client);
     client.start();
+  }
+
+  /** The machine of a node is lost with its disk. */
+  wipe(id: NodeId): void {
+    this.stop(id, (disk) => disk.crash(() => false));
+    this.shadows.get(id)!.lost();
+    this.wiped.add(id);
   }
 
   /** The process of a node ends without a word; `crash` says what its disk keeps. */
@@ -284,6 +344,7 @@ export class World {
     const live = this.live.get(id);
     if (live === undefined) return;
     this.live.delete(id);
+    this.#countWork(live.node);
     this.clocks.set(id, live.clock.end());
     this.checks.stopped(id);
     this.trace.add("stop", "", id, 0, 0, 0);
@@ -293,6 +354,15 @@ export class World {
     live.network.vanish();
     for (const client of live.clients) client.connectionLost();
     for (const flood of live.floods) flood.end();
+  }
+
+  #countWork({ counters, raft }: RaftNode): void {
+    const done = [
+      ["entry repaired", counters.entriesRepaired],
+      ["snapshot received", counters.snapshotsInstalled],
+      ["answered by lease", raft.readsByLease],
+    ] as const;
+    for (const [name, count] of done) if (count > 0) this.count(name, count);
   }
 
   /** A disk that no process holds, with what it has now. */
@@ -322,13 +392,20 @@ export class World {
   startFlood(id: NodeId): void {
     const live = this.live.get(id)!;
     const key = `f${++this.#floods}`;
-    const count = this.prng.between(20, 150);
+    // Entry by entry, on links that change their order, each of many would be sent many times.
+    const count = this.prng.between(20, 150) / (this.plan.appendBytesMax === 1 ? 5 : 1);
     live.floods.push(new Flood(live.node.openLane(), key, count, (error) => this.fail(error)));
   }
 
   get leader(): LiveNode | undefined {
     const leaders = [...this.live.values()].filter(({ node }) => node.raft.role === "leader");
     return leaders.sort((a, b) => b.node.raft.term - a.node.raft.term)[0];
+  }
+
+  /** The members that run, in the eyes of the leader. */
+  members(): LiveNode[] {
+    const members = this.leader?.node.raft.configuration.members ?? [];
+    return members.flatMap(({ id }) => this.live.get(id) ?? []);
   }
 
   /** Nothing may reject unheard: the run's owner reports such errors here. */

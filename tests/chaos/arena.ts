@@ -10,6 +10,7 @@
 import type { Prng } from "../../src/base/mod.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { Cluster, type TestNode } from "../support/cluster.ts";
+import { CrashShim } from "../support/crash_shim.ts";
 import { ClockShim } from "../support/clock_shim.ts";
 import { DiskShim } from "../support/disk_shim.ts";
 import { checkHistory, History } from "../support/history.ts";
@@ -38,7 +39,7 @@ export interface ArenaOptions {
   readonly thinkMsMax?: number;
   /** All links go through proxies. */
   readonly proxied?: boolean;
-  readonly shim?: "disk" | "clock" | "write";
+  readonly shim?: "disk" | "clock" | "write" | "crash";
   /** More variables for a node's next start. */
   readonly env?: (node: TestNode) => Record<string, string>;
   readonly openFilesMax?: number;
@@ -96,6 +97,7 @@ export class Arena {
   #diskShim: DiskShim | undefined;
   #clockShim: ClockShim | undefined;
   #writeShim: WriteShim | undefined;
+  #crashShim: CrashShim | undefined;
   #load: Load | undefined;
   #transactions: TransactionLoad | undefined;
 
@@ -155,6 +157,11 @@ export class Arena {
     return this.#writeShim;
   }
 
+  get crashShim(): CrashShim {
+    assert(this.#crashShim !== undefined, "Cannot use the crash shim: the arena has none");
+    return this.#crashShim;
+  }
+
   others(...except: readonly TestNode[]): TestNode[] {
     return this.nodes.filter((node) => !except.includes(node));
   }
@@ -164,6 +171,7 @@ export class Arena {
     if (shim === "disk") this.#diskShim = await DiskShim.build();
     if (shim === "clock") this.#clockShim = await ClockShim.build();
     if (shim === "write") this.#writeShim = await WriteShim.build();
+    if (shim === "crash") this.#crashShim = await CrashShim.build();
     if (proxied) {
       this.#proxies = new LinkProxies(this.network.ids, RAFT_PORT, this.random);
       await this.network.setAll("proxied");
@@ -175,7 +183,7 @@ export class Arena {
   }
 
   #environment(node: TestNode): Record<string, string> {
-    const shim = this.#diskShim ?? this.#clockShim ?? this.#writeShim;
+    const shim = this.#diskShim ?? this.#clockShim ?? this.#writeShim ?? this.#crashShim;
     return { ...shim?.environment(node), ...this.#options.env?.(node) };
   }
 
@@ -355,6 +363,7 @@ export class Arena {
     await this.#diskShim?.remove();
     await this.#clockShim?.remove();
     await this.#writeShim?.remove();
+    await this.#crashShim?.remove();
     await this.#options.cleanUp?.(this.cluster);
     await this.network.remove();
     if (!keepDirectory) await Deno.remove(this.cluster.directory, { recursive: true });

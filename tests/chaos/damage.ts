@@ -13,12 +13,10 @@ import type { TestNode } from "../support/cluster.ts";
 import { flipBit, type RecordPlace, recordsOfLog } from "../support/log_files.ts";
 import { until, within } from "../support/wait.ts";
 import { type Arena, withArena } from "./arena.ts";
+import { SHORT_SEGMENTS } from "./log_growth.ts";
 import { join, memberId, settled } from "./member_changes.ts";
 import { lasting, outputOf } from "./node_state.ts";
 import type { Scenario, ScenarioContext } from "./scenario.ts";
-
-/** Segments so short that most of the log is in finished ones. */
-const FLAGS = ["--storage-segment-bytes", "64kb"];
 
 /** Changes one bit of a record: of its header, or of its payload where there is one. */
 async function damage(arena: Arena, place: RecordPlace, part: "header" | "payload"): Promise<void> {
@@ -47,7 +45,7 @@ async function killAll(arena: Arena): Promise<void> {
 }
 
 async function damagedOnOne(context: ScenarioContext): Promise<void> {
-  await withArena(context, { flags: FLAGS }, async (arena) => {
+  await withArena(context, { flags: SHORT_SEGMENTS }, async (arena) => {
     for (let round = 0; round < (context.long ? 20 : 3); round++) {
       await arena.progress(300);
       const leader = await arena.cluster.leader();
@@ -67,7 +65,7 @@ async function damagedOnOne(context: ScenarioContext): Promise<void> {
 
 /** The leader finds the damage only when it reads what a member needs that was away. */
 async function damagedWhileRunning(context: ScenarioContext): Promise<void> {
-  const flags = [...FLAGS, "--raft-cache-bytes-max", "0"];
+  const flags = [...SHORT_SEGMENTS, "--raft-cache-bytes-max", "0"];
   await withArena(context, { flags }, async (arena) => {
     for (let round = 0; round < (context.long ? 10 : 1); round++) {
       const leader = await arena.cluster.leader();

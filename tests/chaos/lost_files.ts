@@ -6,23 +6,9 @@ import type { TestNode } from "../support/cluster.ts";
 import { flipBit, recordsOfLog, segmentsOf, snapshotsOf } from "../support/log_files.ts";
 import { until, within } from "../support/wait.ts";
 import { type Arena, withArena } from "./arena.ts";
+import { SHORT_SEGMENTS, takeSnapshot, writeSegments } from "./log_growth.ts";
 import { outputOf } from "./node_state.ts";
 import type { Scenario, ScenarioContext } from "./scenario.ts";
-
-const FLAGS = ["--storage-segment-bytes", "64kb"];
-const VALUE = "x".repeat(20_000);
-
-/** Some segments of log. */
-async function writeSegments(node: TestNode): Promise<void> {
-  await node.withClient(async (client) => {
-    for (let i = 0; i < 20; i++) await client.call("SET", `big:${i}`, VALUE);
-  });
-}
-
-async function takeSnapshot(node: TestNode): Promise<void> {
-  const { status, body } = await node.post("/api/v1/snapshot", {}, 20_000);
-  assertEquals(status, 200, JSON.stringify(body));
-}
 
 /** Every node has two snapshots, and no log that reaches further back. */
 async function takeTwoSnapshots(arena: Arena): Promise<void> {
@@ -113,7 +99,7 @@ async function snapshotsHarmed(
   context: ScenarioContext,
   injuries: readonly Injury[],
 ): Promise<void> {
-  await withArena(context, { flags: FLAGS }, async (arena) => {
+  await withArena(context, { flags: SHORT_SEGMENTS }, async (arena) => {
     await takeTwoSnapshots(arena);
     for (const injury of injuries) {
       const victim = arena.random.pick(arena.nodes);
@@ -155,7 +141,7 @@ async function bothHarmed(arena: Arena, injuries: readonly Injury[]): Promise<vo
 
 /** What is damaged here nobody keeps any more, and it is only in the others' snapshots. */
 async function damagedAndCompacted(context: ScenarioContext): Promise<void> {
-  await withArena(context, { flags: FLAGS }, async (arena) => {
+  await withArena(context, { flags: SHORT_SEGMENTS }, async (arena) => {
     for (let round = 0; round < (context.long ? 10 : 1); round++) {
       const victim = arena.random.pick(arena.nodes);
       const others = arena.others(victim);
@@ -189,7 +175,7 @@ async function damagedAndCompacted(context: ScenarioContext): Promise<void> {
 }
 
 async function segmentsLost(context: ScenarioContext): Promise<void> {
-  await withArena(context, { flags: FLAGS }, async (arena) => {
+  await withArena(context, { flags: SHORT_SEGMENTS }, async (arena) => {
     for (let round = 0; round < (context.long ? 10 : 1); round++) {
       await writeSegments(await arena.cluster.leader());
       await arena.progress(100);

@@ -1,7 +1,8 @@
-/** The table of all chaos scenarios. Not here yet: E5 (failpoints). */
+/** The table of all chaos scenarios. */
 
 import { badLinks } from "./bad_links.ts";
 import { clocks } from "./clocks.ts";
+import { crashPoints } from "./crash_points.ts";
 import { crashes } from "./crashes.ts";
 import { damages } from "./damage.ts";
 import { disks } from "./disks.ts";
@@ -20,6 +21,7 @@ import { transferring } from "./transfers.ts";
 
 export const scenarios: readonly Scenario[] = [
   ...crashes,
+  ...crashPoints,
   ...pauses,
   ...partitions,
   ...badLinks,

@@ -7,8 +7,16 @@ const TWO_TO_32 = 0x1_0000_0000;
 
 /** The bytes are not what the format says. Not a bug of ours: the input is bad. */
 export class DecodeError extends Error {
-  override readonly name = "DecodeError";
+  override readonly name: string = "DecodeError";
 }
+
+/** The bytes are whole, and of a later release than this one: its format says so. */
+export class NewerFormatError extends DecodeError {
+  override readonly name = "NewerFormatError";
+}
+
+/** What to do about data of a later release. */
+export const NEWER_RELEASE_ADVICE = "start the release of Logboat that wrote it, or a later one";
 
 export class ByteReader {
   readonly buffer: Uint8Array;

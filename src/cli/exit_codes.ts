@@ -32,8 +32,9 @@ export const EXIT_CODES = {
   },
   unusableData: {
     code: 5,
-    meaning: "The data directory cannot be made, read or written, is full, or is of a later " +
-      "release; or a file to import cannot be read.",
+    meaning:
+      "The data directory cannot be made, read or written, or is full; or a file to import " +
+      "cannot be read.",
     advice: "The message names the path and what is wrong with it.",
   },
   damagedData: {
@@ -92,6 +93,11 @@ export const EXIT_CODES = {
     code: 13,
     meaning: "The node was removed from its cluster.",
     advice: "Do not start it again: it can join anew, with an empty data directory.",
+  },
+  outdated: {
+    code: 17,
+    meaning: "The data, or the cluster, is of a later release than this program.",
+    advice: "Start the newer release.",
   },
   interrupted: {
     code: 130,

@@ -22,7 +22,7 @@ const STORAGE_EXITS: Readonly<Record<StorageErrorKind, ExitName>> = {
   locked: "locked",
   wrongNode: "wrongIdentity",
   wrongCluster: "wrongIdentity",
-  newerFormat: "unusableData",
+  newerFormat: "outdated",
   damaged: "damagedData",
   notWritable: "unusableData",
   unsafePath: "unusableData",

@@ -366,6 +366,7 @@ const FATAL_EXITS: Readonly<Record<FatalReason["kind"], ExitName>> = {
   logDamaged: "damagedData",
   replaced: "replaced",
   removed: "removed",
+  outdated: "outdated",
 };
 
 function fatalText({ kind, text }: FatalReason): string {
@@ -375,6 +376,7 @@ function fatalText({ kind, text }: FatalReason): string {
     logDamaged: "keep a copy of the data directory and run logboat log verify on it",
     replaced: "find the other process; never run one data directory, or a copy of it, twice",
     removed: "take its data directory away; to take part again it joins anew, as another member",
+    outdated: "start the newer release of Logboat that the other members run",
   };
   return `Cannot go on: ${text}; ${advice[kind]}`;
 }

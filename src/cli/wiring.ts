@@ -116,6 +116,7 @@ export function nodeLimitsOf(
 ): Pick<
   RaftNodeOptions,
   | "bootstrap"
+  | "featureLevel"
   | "snapshotLogBytes"
   | "snapshotRateBytes"
   | "electionTimeoutMs"
@@ -131,6 +132,7 @@ export function nodeLimitsOf(
   const repeatMs = Math.max(REPEAT_MS_MIN, raft.heartbeatMs * REPEAT_HEARTBEATS);
   return {
     bootstrap: bootstrapOf(settings),
+    featureLevel: FEATURE_LEVEL,
     snapshotLogBytes: storage.snapshotLogBytes,
     snapshotRateBytes: raft.snapshotRateBytes,
     electionTimeoutMs: raft.electionTimeoutMs,

@@ -82,7 +82,10 @@ export class SnapshotLoader implements RdbVisitor {
     this.#reader.finish();
     const format = this.#field("logboat-format");
     if (format !== FORMAT) {
-      throw new RdbError("newerVersion", `Cannot load a snapshot of format ${format}: want 1`);
+      throw new RdbError(
+        "newerVersion",
+        `Cannot load a snapshot of format ${format}: want ${FORMAT}`,
+      );
     }
     const header: SnapshotHeader = {
       last: { term: this.#integer("logboat-term"), index: this.#integer("logboat-index") },

@@ -87,6 +87,9 @@ export class Departure {
     }
     this.#refusals.set(peer, text);
     if (!this.#watch.isCertain(peer, refusal)) return;
+    if (refusal === "featureLevel") {
+      return end({ kind: "outdated", text: `node ${peer} says: ${text}` });
+    }
     if (refusal === "removed") return this.#endRemoved(`node ${peer} says so`);
     const what = `another process runs as node ${id}`;
     end({ kind: "replaced", text: `node ${peer} says that ${what}: ${text}` });

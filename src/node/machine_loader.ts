@@ -1,9 +1,9 @@
 /** Makes a machine from the chunks of a snapshot, a little at a time between other work. */
 
-import { SnapshotLoader } from "../machine/mod.ts";
+import { RdbError, SnapshotLoader } from "../machine/mod.ts";
 import type { Clock } from "../platform/mod.ts";
 import { decodeConfiguration, type EntryId } from "../raft/mod.ts";
-import { LogIndex, Term } from "../base/mod.ts";
+import { LogIndex, NEWER_RELEASE_ADVICE, NewerFormatError, Term } from "../base/mod.ts";
 import type { ReplicaState } from "./replica.ts";
 
 /** Bytes between two looks at the clock. */
@@ -12,13 +12,23 @@ const PIECE_BYTES = 1 << 14;
 const SLICE_MS = 4;
 
 /**
- * Reads `chunks` to their end. Throws `RdbError` when they are no whole snapshot of this release,
- * and what reading the chunks throws.
+ * Reads `chunks` to their end. Throws `RdbError` when they are no whole snapshot,
+ * `NewerFormatError` when they are one of a later release, and what reading the chunks throws.
  */
 export async function loadMachine(
   chunks: AsyncIterable<Uint8Array>,
   clock: Clock,
 ): Promise<ReplicaState> {
+  try {
+    return await load(chunks, clock);
+  } catch (error) {
+    if (!(error instanceof RdbError) || error.problem !== "newerVersion") throw error;
+    const what = `the snapshot is of a later release (${error.message})`;
+    throw new NewerFormatError(`${what}; ${NEWER_RELEASE_ADVICE}`);
+  }
+}
+
+async function load(chunks: AsyncIterable<Uint8Array>, clock: Clock): Promise<ReplicaState> {
   const loader = new SnapshotLoader();
   let endMs = clock.nowMs() + SLICE_MS;
   for await (const chunk of chunks) {

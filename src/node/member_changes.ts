@@ -9,7 +9,6 @@ import type { Clock } from "../platform/mod.ts";
 import {
   type Configuration,
   encodeConfiguration,
-  FEATURE_LEVEL,
   isJoint,
   type Member,
   type MemberChange,
@@ -174,7 +173,7 @@ function describeDone(configuration: Configuration, change: MemberChange): strin
     case "move":
       return `node ${change.id} is at ${change.raftAddress}, for clients at ${change.redisAddress}`;
     case "raiseFeatureLevel":
-      return `the feature level is ${configuration.featureLevel} of ${FEATURE_LEVEL}`;
+      return `the feature level is ${configuration.featureLevel}`;
   }
 }
 

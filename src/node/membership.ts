@@ -4,26 +4,23 @@
  * node has moved. Who is a member is the core's business.
  */
 
-import { type Logger, type NodeId, parseHostPort } from "../base/mod.ts";
-import type { PeerHello, RaftNetwork } from "../network/mod.ts";
+import { type Logger, NewerFormatError, type NodeId, parseHostPort } from "../base/mod.ts";
+import type { PeerHello } from "../network/mod.ts";
 import type { Clock } from "../platform/mod.ts";
 import {
   type Configuration,
   EMPTY_CONFIGURATION,
-  FEATURE_LEVEL,
   isJoint,
   memberOf,
-  type Raft,
+  type RaftMessage,
   votersOf,
 } from "../raft/mod.ts";
 import type { ChangeOutcome, MemberChangeRequest } from "./actions.ts";
 import type { Counters } from "./counters.ts";
+import { FeatureLevel, type FeatureLevelOptions } from "./feature_level.ts";
 import type { RaftNodeOptions } from "./options.ts";
 
-export interface MembershipOptions {
-  readonly id: NodeId;
-  readonly raft: Raft;
-  readonly network: RaftNetwork;
+export interface MembershipOptions extends FeatureLevelOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly counters: Counters;
@@ -36,29 +33,37 @@ export interface MembershipOptions {
 const FAREWELL_MS = 1000;
 /** So long after this node was not moved it is tried again. */
 const MOVE_INTERVAL_MS = 10_000;
-/** How often the leader compares feature levels. */
-const LEVEL_INTERVAL_MS = 1000;
 
 export class Membership {
   readonly #options: MembershipOptions;
-  /** What members said of themselves. */
-  readonly #hellos = new Map<NodeId, PeerHello>();
+  readonly #level: FeatureLevel;
   #newest: Configuration = EMPTY_CONFIGURATION;
   #committed: Configuration = EMPTY_CONFIGURATION;
-  #nextLevelMs = 0;
   #nextMoveMs = 0;
 
   constructor(options: MembershipOptions) {
     this.#options = options;
+    this.#level = new FeatureLevel(options);
   }
 
   onHello(peer: NodeId, hello: PeerHello): void {
-    this.#hellos.set(peer, hello);
+    this.#level.onHello(peer, hello);
   }
 
   /** The highest level that `id` said it supports; undefined before it was heard. */
   featureLevelOf(id: NodeId): number | undefined {
-    return id === this.#options.id ? FEATURE_LEVEL : this.#hellos.get(id)?.featureLevel;
+    return this.#level.supportedBy(id);
+  }
+
+  /** A message for the core. One in a format of a later release ends the node. */
+  step(message: RaftMessage): void {
+    const { raft, end } = this.#options;
+    try {
+      raft.step({ kind: "message", message });
+    } catch (error) {
+      if (!(error instanceof NewerFormatError)) throw error;
+      end({ kind: "outdated", text: error.message });
+    }
   }
 
   /** Follows the core; called after each turn, and cheap when nothing has changed. */
@@ -90,6 +95,7 @@ export class Membership {
       }
     }
     this.#newest = configuration;
+    this.#level.check(configuration);
     logger.info("members", {
       voters: votersOf(configuration).join(","),
       others: configuration.members
@@ -113,9 +119,7 @@ export class Membership {
 
   tick(nowMs: number): void {
     if (nowMs >= this.#nextMoveMs) this.#maybeMove(nowMs);
-    if (nowMs < this.#nextLevelMs || this.#options.raft.role !== "leader") return;
-    this.#nextLevelMs = nowMs + LEVEL_INTERVAL_MS;
-    this.#maybeRaiseLevel();
+    if (this.#options.raft.role === "leader") this.#level.tick(nowMs);
   }
 
   /** Where the settings have this node counts; the others must hear of it. */
@@ -132,16 +136,5 @@ export class Membership {
         logger.info("this node has moved", { raftAddress, redisAddress });
       } else logger.warn("the others cannot be told where this node is now", { why: outcome.text });
     });
-  }
-
-  /** What all members support is used from now on. */
-  #maybeRaiseLevel(): void {
-    const { raft } = this.#options;
-    const { members, featureLevel } = raft.configuration;
-    let to = FEATURE_LEVEL;
-    for (const { id } of members) to = Math.min(to, this.featureLevelOf(id) ?? 0);
-    if (to <= featureLevel) return;
-    // Refused while anything else is under way: then it is tried again.
-    raft.step({ kind: "changeMembers", change: { kind: "raiseFeatureLevel", to } });
   }
 }

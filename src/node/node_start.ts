@@ -1,5 +1,6 @@
 /** What a node begins with: the machine of its newest snapshot, and the members that it knows. */
 
+import { NEWER_RELEASE_ADVICE, NewerFormatError } from "../base/mod.ts";
 import { Machine } from "../machine/mod.ts";
 import {
   type Configuration,
@@ -10,6 +11,7 @@ import {
   Raft,
 } from "../raft/mod.ts";
 import { StorageError } from "../storage/mod.ts";
+import { whyOutdated } from "./feature_level.ts";
 import { loadMachine } from "./machine_loader.ts";
 import type { RaftNodeOptions } from "./options.ts";
 import type { ReplicaState } from "./replica.ts";
@@ -22,9 +24,19 @@ export interface NodeStart {
 
 /**
  * Loads the newest snapshot, if there is one. The configuration of the first start is kept on disk:
- * from then on the log says who the members are, whatever the settings say.
+ * from then on the log says who the members are, whatever the settings say. Throws "newerFormat" when
+ * what is there is of a later release, or the cluster uses what this one does not support.
  */
 export async function recoverStart(options: RaftNodeOptions): Promise<NodeStart> {
+  try {
+    return await recover(options);
+  } catch (error) {
+    if (!(error instanceof NewerFormatError)) throw error;
+    throw new StorageError("newerFormat", `Cannot start node ${options.id}: ${error.message}`);
+  }
+}
+
+async function recover(options: RaftNodeOptions): Promise<NodeStart> {
   const { storage, clock, logger } = options;
   const { recovered } = storage;
   const first = await firstConfigurationOf(options);
@@ -42,6 +54,8 @@ export async function recoverStart(options: RaftNodeOptions): Promise<NodeStart>
     .map(({ index, payload }) => ({ index, configuration: decodeConfiguration(payload) }));
   const configurations = [base, ...later];
   const newest = configurations[configurations.length - 1].configuration;
+  const outdated = whyOutdated(newest, options.featureLevel);
+  if (outdated !== undefined) throw new NewerFormatError(`${outdated}; ${NEWER_RELEASE_ADVICE}`);
   if (recovered.snapshotDamaged !== undefined) {
     refuseAlone(options, newest, recovered.snapshotDamaged);
   }
@@ -77,6 +91,7 @@ export function newRaft(options: RaftNodeOptions, start: NodeStart): Raft {
     electionTimeoutMs: options.electionTimeoutMs,
     heartbeatMs: options.heartbeatMs,
     limits: options.raftLimits,
+    featureLevel: options.featureLevel,
     seed: options.seed,
     nowMs: options.clock.nowMs(),
   });

@@ -12,7 +12,7 @@ import type { ReadLimits } from "./reads.ts";
 
 /** Why a node cannot go on; the process ends with an exit code of its own for each kind. */
 export interface FatalReason {
-  readonly kind: "diskFailed" | "diskHung" | "logDamaged" | "replaced" | "removed";
+  readonly kind: "diskFailed" | "diskHung" | "logDamaged" | "replaced" | "removed" | "outdated";
   readonly text: string;
 }
 
@@ -37,6 +37,8 @@ export interface RaftNodeOptions {
    * what the log and its snapshots say.
    */
   readonly bootstrap: Configuration;
+  /** The highest feature level that this program supports. */
+  readonly featureLevel: number;
   /**
    * Where the settings say that members and clients find this node, as far as they do. When the log
    * says something else the node has it changed: so a node moves.

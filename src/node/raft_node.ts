@@ -130,6 +130,7 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
       raft: this.raft,
       counters: this.counters,
       changeMembers: (change) => this.operations.changeMembers(change),
+      end: (reason) => this.#fail(reason),
     });
     this.operations = new Operations(this);
     this.#departure = new Departure({
@@ -211,7 +212,8 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
 
   /** The storage's own report of a failed write or sync. */
   diskFailed(error: unknown): void {
-    this.#fail({ kind: "diskFailed", text: messageOf(error) });
+    const text = error instanceof Error ? error.message : String(error);
+    this.#fail({ kind: "diskFailed", text });
   }
 
   // ——— The turn ———
@@ -243,7 +245,7 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
       this.schedule();
     }
     this.membership.follow();
-    this.replica.advance();
+    if (!this.#failed) this.replica.advance();
     if (this.raft.hasReady()) this.schedule();
   }
 
@@ -304,7 +306,7 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
     this.#tellTime();
     if (message.kind === "forwardedBatch") this.#route.takeForwarded(message);
     else if (isDriverMessage(message)) this.#onDriverMessage(message);
-    else this.raft.step({ kind: "message", message });
+    else this.membership.step(message);
     this.#turns.soon();
   }
 
@@ -432,8 +434,4 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
       trouble: this.#departure.whyNoWrites ?? this.#disk.trouble,
     });
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -23,6 +23,8 @@ import {
   ByteWriter,
   DecodeError,
   latin1FromBytes,
+  NEWER_RELEASE_ADVICE,
+  NewerFormatError,
   NODE_ID_MAX,
   type NodeId,
 } from "../base/mod.ts";
@@ -152,15 +154,17 @@ export function encodeConfiguration(configuration: Configuration): Uint8Array<Ar
   return writer.take();
 }
 
-/** Throws `DecodeError` unless `bytes` are what `encodeConfiguration` makes of a configuration. */
+/**
+ * Throws `DecodeError` unless `bytes` are what `encodeConfiguration` makes of a configuration,
+ * `NewerFormatError` when a later release made them.
+ */
 export function decodeConfiguration(bytes: Uint8Array): Configuration {
   const reader = new ByteReader(bytes);
   const version = reader.u8();
   if (version !== VERSION) {
-    throw new DecodeError(
-      `Cannot read configuration: its format version is ${version}, expected ${VERSION}` +
-        (version > VERSION ? "; a newer release of Logboat wrote it: start that one" : ""),
-    );
+    const reason = `its format version is ${version}, expected ${VERSION}`;
+    if (version < VERSION) throw new DecodeError(`Cannot read configuration: ${reason}`);
+    throw new NewerFormatError(`Cannot read configuration: ${reason}; ${NEWER_RELEASE_ADVICE}`);
   }
   const featureLevel = reader.u16();
   const members: Member[] = [];

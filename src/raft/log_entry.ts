@@ -24,6 +24,8 @@ import {
   DecodeError,
   getU32,
   LogIndex,
+  NEWER_RELEASE_ADVICE,
+  NewerFormatError,
   putU32,
   putU64,
   Term,
@@ -99,7 +101,10 @@ export interface RecordHeader extends EntryId {
   readonly payloadBytes: number;
 }
 
-/** Reads and verifies the header at `at`. Throws `DecodeError` when it is short or damaged. */
+/**
+ * Reads and verifies the header at `at`. Throws `DecodeError` when it is short or damaged,
+ * `NewerFormatError` when it is whole and of a later release.
+ */
 export function readRecordHeader(buffer: Uint8Array, at = 0, end = buffer.length): RecordHeader {
   if (end - at < RECORD_HEADER_BYTES) {
     throw new DecodeError(
@@ -111,13 +116,16 @@ export function readRecordHeader(buffer: Uint8Array, at = 0, end = buffer.length
   }
   const version = buffer[at + 12];
   if (version !== RECORD_VERSION) {
-    throw new DecodeError(
-      `Cannot read record: its format version is ${version}, expected ${RECORD_VERSION}`,
-    );
+    const reason = `its format version is ${version}, expected ${RECORD_VERSION}`;
+    if (version < RECORD_VERSION) throw new DecodeError(`Cannot read record: ${reason}`);
+    throw new NewerFormatError(`Cannot read record: ${reason}; ${NEWER_RELEASE_ADVICE}`);
   }
   const kind = KINDS[buffer[at + 13]];
   if (kind === undefined) {
-    throw new DecodeError(`Cannot read record: ${buffer[at + 13]} is no kind of entry`);
+    // The header is whole: whoever wrote it knows kinds that this release does not.
+    throw new NewerFormatError(
+      `Cannot read record: ${buffer[at + 13]} is no kind of entry; ${NEWER_RELEASE_ADVICE}`,
+    );
   }
   const reader = new ByteReader(buffer, at + 16, end);
   return {

@@ -69,7 +69,7 @@ export function handleChangeMembers(state: RaftState, change: MemberChange): Ste
   if (role.transfer !== undefined) return refused("transferring");
   if (log.commitIndex < role.firstIndex) return refused("notReady");
   if (members.isJoint || members.index > log.commitIndex) return refused("changePending");
-  const start = beginChange(members.configuration, change);
+  const start = beginChange(members.configuration, change, state.featureLevel);
   if ("refused" in start) return { kind: "invalid", text: start.refused };
   if (!canDecide(state, role, start.configuration)) {
     return {

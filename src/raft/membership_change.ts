@@ -51,8 +51,15 @@ export type ChangeStart =
   | { readonly configuration: Configuration }
   | { readonly refused: string };
 
-/** Begins `change`; a refusal says what to do instead. */
-export function beginChange(configuration: Configuration, change: MemberChange): ChangeStart {
+/**
+ * Begins `change`; a refusal says what to do instead. `supported` is the highest feature level that
+ * this node supports.
+ */
+export function beginChange(
+  configuration: Configuration,
+  change: MemberChange,
+  supported = FEATURE_LEVEL,
+): ChangeStart {
   if (configuration.members.length === 0) {
     return { refused: "Cannot change members: this node is no member of a cluster yet" };
   }
@@ -62,7 +69,9 @@ export function beginChange(configuration: Configuration, change: MemberChange):
     };
   }
   if (change.kind === "add") return add(configuration, change);
-  if (change.kind === "raiseFeatureLevel") return raiseFeatureLevel(configuration, change.to);
+  if (change.kind === "raiseFeatureLevel") {
+    return raiseFeatureLevel(configuration, change.to, supported);
+  }
   const member = memberOf(configuration, change.id);
   if (member === undefined) return { refused: unknownMember(configuration, change.id) };
   switch (change.kind) {
@@ -206,13 +215,17 @@ function move(
   return { configuration: joint(configuration, members) };
 }
 
-function raiseFeatureLevel(configuration: Configuration, to: number): ChangeStart {
+function raiseFeatureLevel(
+  configuration: Configuration,
+  to: number,
+  supported: number,
+): ChangeStart {
   const what = `Cannot raise the feature level to ${to}`;
   if (!Number.isInteger(to) || to <= configuration.featureLevel) {
     return { refused: `${what}: it is ${configuration.featureLevel} and only rises` };
   }
-  if (to > FEATURE_LEVEL) {
-    return { refused: `${what}: this node supports ${FEATURE_LEVEL}; update it first` };
+  if (to > supported) {
+    return { refused: `${what}: this node supports ${supported}; update it first` };
   }
   return { configuration: { ...joint(configuration, configuration.members), featureLevel: to } };
 }

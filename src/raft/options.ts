@@ -51,6 +51,8 @@ export interface RaftOptions {
   readonly electionTimeoutMs: { readonly min: number; readonly max: number };
   readonly heartbeatMs: number;
   readonly limits: RaftLimits;
+  /** The highest feature level that this node supports; `FEATURE_LEVEL` unless given. */
+  readonly featureLevel?: number | undefined;
   /** Seeds the election timeouts; different on every member. */
   readonly seed: number;
   /** Monotonic time in ms at creation. */

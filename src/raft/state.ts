@@ -4,7 +4,7 @@
  */
 
 import { assert, type LogIndex, type NodeId, Prng, type Term } from "../base/mod.ts";
-import { assertConfiguration } from "./configuration.ts";
+import { assertConfiguration, FEATURE_LEVEL } from "./configuration.ts";
 import { Members } from "./members.ts";
 import type { RaftMessage } from "./message.ts";
 import type { RaftLimits, RaftOptions } from "./options.ts";
@@ -125,6 +125,7 @@ export interface RaftState {
   readonly heartbeatMs: number;
   readonly limits: RaftLimits;
   readonly leaseReads: boolean;
+  readonly featureLevel: number;
   readonly prng: Prng;
   readonly log: RaftLog;
   readonly outstanding: Outstanding;
@@ -164,6 +165,7 @@ export function newState(options: RaftOptions): RaftState {
     heartbeatMs: options.heartbeatMs,
     limits: options.limits,
     leaseReads: options.leaseReads,
+    featureLevel: options.featureLevel ?? FEATURE_LEVEL,
     prng: new Prng(options.seed),
     log,
     outstanding: new Outstanding(options.hardState.term),

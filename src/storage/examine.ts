@@ -22,6 +22,7 @@ export async function examineLog(log: LogWriter, index: LogIndex): Promise<void>
     const { file, markSeed } = segment;
     const scan: SegmentScan = await scanSegment({
       file,
+      path: segment.path,
       from,
       previous: last,
       markSeed,

@@ -281,6 +281,7 @@ class Inspection {
     while (from !== undefined) {
       const scan = await scanSegment({
         file: handle,
+        path: file,
         from,
         previous: this.#last,
         markSeed,

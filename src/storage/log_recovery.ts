@@ -294,6 +294,7 @@ class Recovery implements RecoveredLog {
   #scanFrom(segment: Segment, from: number): Promise<SegmentScan> {
     return scanSegment({
       file: segment.file,
+      path: segment.path,
       from,
       previous: this.#last,
       markSeed: segment.markSeed,

@@ -1,9 +1,10 @@
 /**
  * Reads a segment's records and marks in order, verifying everything, up to the first place that
- * is neither. Shared by recovery, `log verify` and `log dump`. Modifies nothing.
+ * is neither. Shared by recovery, `log verify` and `log dump`. Modifies nothing. What a later release
+ * wrote is no damage: that is thrown as "newerFormat".
  */
 
-import { crc32, DecodeError } from "../base/mod.ts";
+import { crc32, DecodeError, NewerFormatError } from "../base/mod.ts";
 import type { DiskFile } from "../platform/mod.ts";
 import {
   type EntryId,
@@ -11,6 +12,7 @@ import {
   RECORD_HEADER_BYTES,
   type RecordHeader,
 } from "../raft/mod.ts";
+import { StorageError } from "./errors.ts";
 import { FileWindow } from "./file_window.ts";
 import { orderProblem } from "./log_serializer.ts";
 import type { PlaceFound } from "./recovery_table.ts";
@@ -20,6 +22,8 @@ import { isUnwritten, readTail } from "./segment_tail.ts";
 
 export interface ScanOptions {
   readonly file: DiskFile;
+  /** For messages. */
+  readonly path: string;
   /** Where to begin: behind the header, or at a record found by `findRecord`. */
   readonly from: number;
   /** The entry that the first record must follow; undefined after damage, for a report. */
@@ -84,8 +88,9 @@ export async function scanSegment(options: ScanOptions): Promise<SegmentScan> {
       continue;
     }
     const header = tryHeader(window.buffer, within, window.length);
-    if (typeof header === "string") {
-      stop = badHeader(header);
+    if (header instanceof NewerFormatError) throw newerFormat(options.path, at, header);
+    if (header instanceof DecodeError) {
+      stop = badHeader(header.message);
       break;
     }
     const bytes = RECORD_HEADER_BYTES + header.payloadBytes;
@@ -119,6 +124,10 @@ export async function scanSegment(options: ScanOptions): Promise<SegmentScan> {
   return { ...common, durableBytes, bad: { ...stop, bytes, unwritten, bound } };
 }
 
+function newerFormat(path: string, at: number, error: NewerFormatError): StorageError {
+  return new StorageError("newerFormat", `Cannot use ${path} at byte ${at}: ${error.message}`);
+}
+
 /** Whether the entry behind `last` is at `at`: then what is before can only have been a mark. */
 async function isFollowed(
   window: FileWindow,
@@ -128,7 +137,7 @@ async function isFollowed(
   if (last === undefined) return false;
   await window.load(at, RECORD_HEADER_BYTES);
   const header = tryHeader(window.buffer, 0, window.length);
-  if (typeof header === "string") return false;
+  if (header instanceof DecodeError) return false;
   const bytes = RECORD_HEADER_BYTES + header.payloadBytes;
   if (!window.has(at, bytes)) await window.load(at, bytes);
   return window.length >= bytes && recordProblem(window, at, header, bytes, last) === undefined;
@@ -138,11 +147,11 @@ function badHeader(reason: string): Stop {
   return { found: "header", reason, next: undefined, header: undefined };
 }
 
-function tryHeader(buffer: Uint8Array, at: number, end: number): RecordHeader | string {
+function tryHeader(buffer: Uint8Array, at: number, end: number): RecordHeader | DecodeError {
   try {
     return readRecordHeader(buffer, at, end);
   } catch (error) {
-    if (error instanceof DecodeError) return error.message;
+    if (error instanceof DecodeError) return error;
     throw error;
   }
 }
@@ -184,7 +193,7 @@ export async function findRecord(
   for (let at = 0; at + RECORD_HEADER_BYTES <= length; at++) {
     if (bytes[at + 12] !== 1) continue;
     const header = tryHeader(bytes, at, length);
-    if (typeof header === "string" || header.index < indexMin) continue;
+    if (header instanceof DecodeError || header.index < indexMin) continue;
     const end = at + RECORD_HEADER_BYTES + header.payloadBytes;
     if (end > length) continue;
     if (crc32(bytes, at + RECORD_HEADER_BYTES, end) === header.payloadChecksum) return from + at;

@@ -3,7 +3,17 @@
  * The same bytes are the manifest file and what a leader offers to a follower. Pure.
  */
 
-import { assert, ByteReader, DecodeError, LogIndex, putU32, putU64, Term } from "../base/mod.ts";
+import {
+  assert,
+  ByteReader,
+  DecodeError,
+  LogIndex,
+  NEWER_RELEASE_ADVICE,
+  NewerFormatError,
+  putU32,
+  putU64,
+  Term,
+} from "../base/mod.ts";
 import type { EntryId } from "../raft/mod.ts";
 import {
   BLOCK_FRAME_BYTES,
@@ -62,7 +72,9 @@ export function encodeManifest(manifest: SnapshotManifest): Uint8Array<ArrayBuff
 export function decodeManifest(block: Uint8Array): SnapshotManifest {
   const result = openManifest(block);
   if (result.kind === "ok") return result.value;
-  throw new DecodeError(`Cannot read the manifest of a snapshot: ${result.reason}`);
+  const text = `Cannot read the manifest of a snapshot: ${result.reason}`;
+  if (result.kind === "bad") throw new DecodeError(text);
+  throw new NewerFormatError(`${text}; ${NEWER_RELEASE_ADVICE}`);
 }
 
 /** Like `decodeManifest`, telling damage from a later release. */

@@ -16,6 +16,7 @@ import {
   type Configuration,
   decodeConfiguration,
   EMPTY_CONFIGURATION,
+  FEATURE_LEVEL,
   firstConfiguration,
   votersOf,
 } from "../../src/raft/mod.ts";
@@ -78,6 +79,8 @@ export class VirtualCluster {
   readonly fatal = new Map<NodeId, FatalReason>();
   /** What the settings of the next node to start say of where it is. */
   advertise: RaftNodeOptions["advertise"] = {};
+  /** The feature level that a node's program supports, 1 unless given: what starts next has it. */
+  readonly levels = new Map<NodeId, number>();
   /** What newcomers were told when they were taken in. */
   readonly #joined = new Map<NodeId, Configuration>();
   readonly #seed: number;
@@ -120,7 +123,7 @@ export class VirtualCluster {
       repairs: (configuration) => mayRepair(id, configuration),
       onFatal: (error) => holder.node?.diskFailed(error),
     });
-    const network = new MemoryRaftNetwork(this.hub, id, []);
+    const network = new MemoryRaftNetwork(this.hub, id, [], this.levels.get(id));
     holder.node = await this.#makeNode(id, directory.identity.incarnation, storage, network);
     const live = { node: holder.node, network, storage };
     this.live.set(id, live);
@@ -139,6 +142,7 @@ export class VirtualCluster {
       id,
       incarnation,
       bootstrap: this.#bootstrapOf(id),
+      featureLevel: this.levels.get(id) ?? FEATURE_LEVEL,
       reading: { reads: "linearizable", stalenessMsMax: 1000 },
       snapshotLogBytes: Infinity,
       advertise: this.advertise,
@@ -170,7 +174,8 @@ export class VirtualCluster {
         if (this.live.get(id)?.storage !== storage) return;
         this.fatal.set(id, reason);
         // Its process ends, and nobody starts it again.
-        if (reason.kind === "removed") this.clock.setImmediate(() => this.kill(id));
+        const isForGood = reason.kind === "removed" || reason.kind === "outdated";
+        if (isForGood) this.clock.setImmediate(() => this.kill(id));
       },
       ...this.#changes,
     });
@@ -197,7 +202,7 @@ export class VirtualCluster {
     const asked = by.node.operations.join({
       ...addressesOf(expected),
       as,
-      featureLevel: 1,
+      featureLevel: this.levels.get(expected) ?? FEATURE_LEVEL,
       ...(replaces === undefined ? {} : { replaces }),
     });
     const answer = await this.finish(asked);

@@ -282,7 +282,7 @@ Deno.test("a configuration as bytes: whole, cut short, bits flipped", () => {
   assertThrows(
     () => decodeConfiguration(newer),
     DecodeError,
-    "a newer release of Logboat wrote it",
+    "start the release of Logboat that wrote it",
   );
 });
 

@@ -63,6 +63,8 @@ export class SnapshotStore {
     await disk.makeDirectory(store.#directory);
     const names = (await disk.list(store.#directory)).map(({ name }) => name);
     await store.#removeLeftovers(names);
+    // A killed process may have left a name that only the system's memory has: a log begins behind it.
+    await disk.syncDirectory(store.#directory);
     await store.#examineAll(names, false);
     return store;
   }
@@ -174,16 +176,13 @@ export class SnapshotStore {
   }
 
   async #removeLeftovers(names: readonly string[]): Promise<void> {
-    let removed = false;
     for (const name of names) {
       const isTemporary = TEMPORARY.some((ending) => name.endsWith(ending));
       const isNameless = name.endsWith(DATA) &&
         !names.includes(`${name.slice(0, -DATA.length)}${MANIFEST}`);
       if (!isTemporary && !isNameless) continue;
       await this.#disk.remove(`${this.#directory}/${name}`);
-      removed = true;
     }
-    if (removed) await this.#disk.syncDirectory(this.#directory);
   }
 
   /** The manifest, or why the snapshot cannot be used. */

@@ -96,6 +96,24 @@ Deno.test("a snapshot from a peer counts although the entries behind it find no 
   await close();
 });
 
+Deno.test("a snapshot whose name a killed process left unsynced is durable before anything rests on it", async () => {
+  const disk = new MemoryDisk();
+  const first = await openStorage(disk, OPTIONS);
+  await first.storage.persist({ entries: entries(1, 3) });
+  const snapshot = await received(first.storage.snapshots, 10);
+  disk.fault = ({ kind, path }) =>
+    kind === "rename" && path.includes(".manifest") ? { kind: "crashAfter" } : undefined;
+  await assertRejects(() => first.storage.persist({ snapshot, entries: [] }));
+  const killed = disk.kill();
+  const second = await openStorage(killed, OPTIONS);
+  assertEquals(second.storage.recovered.logStart, id(10));
+  await second.storage.persist({ entries: entries(11, 1) });
+  const third = await openStorage(killed.crash(() => false), OPTIONS);
+  assertEquals(third.storage.recovered.snapshot?.last, id(10));
+  assertEquals(third.storage.recovered.last, id(11));
+  await third.close();
+});
+
 Deno.test("configurations in the log and the one of the first start are found again", async () => {
   const disk = new MemoryDisk();
   let node = await openStorage(disk);

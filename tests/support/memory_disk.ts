@@ -194,9 +194,13 @@ export class MemoryDisk implements Disk {
     return new MemoryDisk(this.#root.afterCrash(survives));
   }
 
-  /** The disk after the process was killed: everything that was written is there. */
+  /**
+   * The disk after the process was killed: everything that was written is there, and what was not
+   * synced can still be lost with the power.
+   */
   kill(): MemoryDisk {
-    return this.crash(() => true);
+    this.#crashed = true;
+    return new MemoryDisk(this.#root);
   }
 
   /** The live bytes of a file, to damage them or to compare. */

@@ -139,7 +139,8 @@ export class SnapshotFetcher {
       fetch.receiver?.abandon().catch((error) => this.#options.onDiskFailed(error));
       return this.#drop(fetch);
     }
-    if (!this.#isLeader(fetch.leader, this.#options.raft.term)) return;
+    // Another one leads: it may have the same, and must hear that this node needs any.
+    if (!this.#isLeader(fetch.leader, this.#options.raft.term)) return this.#askForAny(nowMs);
     for (const [chunk, askedAtMs] of fetch.askedAtMs) {
       const isLost = nowMs - askedAtMs > CHUNK_TIMEOUT_MS && !fetch.arrived.has(chunk);
       if (isLost) fetch.askedAtMs.delete(chunk);

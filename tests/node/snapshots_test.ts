@@ -351,10 +351,8 @@ Deno.test("a node without room for a snapshot of the leader takes it when there 
   assertEquals(node.counters.snapshotsInstalled, 1);
 });
 
-Deno.test("a node whose snapshots are damaged takes one of the leader, and serves nothing before", async () => {
-  const cluster = new VirtualCluster(3);
-  await cluster.startAll();
-  const leader = await cluster.elect();
+/** A follower that has lost all its snapshots, stopped. */
+async function withoutSnapshots(cluster: VirtualCluster, leader: LiveNode): Promise<NodeId> {
   await compact(cluster, leader);
   const [follower] = cluster.followers();
   const { id } = follower.node.options;
@@ -370,12 +368,38 @@ Deno.test("a node whose snapshots are damaged takes one of the leader, and serve
   for (const { name } of await disk.list("/data/snapshots")) {
     if (name.endsWith(".rdb")) disk.flipBit(`/data/snapshots/${name}`, 200, 3);
   }
+  return id;
+}
+
+Deno.test("a node whose snapshots are damaged takes one of the leader, and serves nothing before", async () => {
+  const cluster = new VirtualCluster(3);
+  await cluster.startAll();
+  const id = await withoutSnapshots(cluster, await cluster.elect());
   const { node } = await cluster.start(id);
   assertEquals(node.view().ready, false);
   assertEquals(node.machine.keyspace.size, 0);
   await cluster.converge();
   assertEquals(node.counters.snapshotsInstalled, 1);
   assertEquals(node.view().ready, true);
+});
+
+Deno.test("a node whose snapshots are damaged asks the next leader when the one that sent falls", async () => {
+  const cluster = new VirtualCluster(5);
+  await cluster.startAll();
+  const leader = await cluster.elect();
+  const id = await withoutSnapshots(cluster, leader);
+  const carry = cluster.hub.carry.bind(cluster.hub);
+  cluster.hub.carry = (message) => {
+    const isLost = message.kind === "snapshotChunk" && message.from === leader.node.options.id;
+    if (!isLost) carry(message);
+  };
+  const { node } = await cluster.start(id);
+  await cluster.clock.runUntil(() => node.snapshots.isFetching, 10_000);
+  cluster.kill(leader.node.options.id);
+  await cluster.clock.run(1000);
+  await cluster.elect();
+  await cluster.converge();
+  assertEquals(node.counters.snapshotsInstalled, 1);
 });
 
 Deno.test("the only voter says what to do when its snapshots are damaged", async () => {

@@ -54,4 +54,9 @@ export const FAILED_SEEDS: readonly FailedSeed[] = [
     classes: 49,
     showed: "a snapshot passed over a node's own removal: applied writes were said to have failed",
   },
+  {
+    seed: 652520,
+    classes: 49,
+    showed: "a node without a state waited for ever for the snapshot of a leader that had fallen",
+  },
 ];

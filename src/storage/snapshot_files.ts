@@ -10,6 +10,12 @@ import { fullError } from "./disk_space.ts";
 import { CorruptionError, StorageError } from "./errors.ts";
 import { chunkLength, type SnapshotManifest } from "./snapshot_manifest.ts";
 
+/**
+ * Chunks between two syncs. Then none has long to do: neither the last one, which the log may wait
+ * for, nor a sync of the log meanwhile, which may have to wait for what was written before it.
+ */
+const CHUNKS_A_SYNC = 64;
+
 /** A file that is removed again when it cannot be written to the end. */
 class TemporaryFile {
   readonly path: string;
@@ -167,15 +173,10 @@ export class SnapshotWriter {
     const chunk = this.#chunk.subarray(0, this.#filled);
     await this.#file.write(chunk, this.#checksums.length * this.#chunk.length);
     this.#checksums.push(crc32(chunk));
+    if (this.#checksums.length % CHUNKS_A_SYNC === 0) await this.#file.sync();
     this.#filled = 0;
   }
 }
-
-/**
- * Chunks between two syncs. Then none has long to do, and what is to be durable last, before the
- * log waits for it, is durable already.
- */
-const CHUNKS_A_SYNC = 64;
 
 /** A snapshot that comes from a peer, chunks in order. One call at a time. */
 export class SnapshotReceiver {

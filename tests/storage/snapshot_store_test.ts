@@ -146,6 +146,38 @@ Deno.test("a full disk leaves the old snapshot and no temporary", async () => {
   assertEquals(writes, 3);
 });
 
+Deno.test("a snapshot is synced while it is written: no sync has more than 64 chunks to do", async () => {
+  for (const chunks of [63, 64, 200]) {
+    const disk = new MemoryDisk();
+    const store = await SnapshotStore.open(disk, PATH, 1000);
+    await take(store, 5, content(5, 100));
+    const before = await names(disk);
+    let failing = Infinity;
+    let syncs = 0;
+    let unsynced = 0;
+    let most = 0;
+    disk.fault = ({ kind, path }) => {
+      if (!path.endsWith(".rdb.new")) return undefined;
+      if (kind === "write") most = Math.max(most, ++unsynced);
+      if (kind !== "sync") return undefined;
+      unsynced = 0;
+      return ++syncs === failing ? { kind: "error", code: "ENOSPC" } : undefined;
+    };
+    const expected = content(9, chunks * 1000 - 1);
+    for (failing = 1; failing <= Math.floor(chunks / 64); failing++) {
+      syncs = 0;
+      const error = await assertRejects(() => take(store, 9, expected), StorageError);
+      assertEquals([error.kind, syncs], ["full", failing]);
+      assertEquals(await names(disk), before);
+    }
+    failing = Infinity;
+    syncs = 0;
+    assertEquals(await all(store, await take(store, 9, expected)), expected);
+    assertEquals(syncs, Math.floor(chunks / 64) + 1);
+    assertEquals(most, Math.min(chunks, 64));
+  }
+});
+
 Deno.test("a disk without room puts an installation off: the same one succeeds later", async () => {
   const source = await SnapshotStore.open(new MemoryDisk(), PATH);
   const manifest = await take(source, 9, content(9, CHUNK + 5));

@@ -146,8 +146,8 @@ export class Checks {
   #checkMembers(id: NodeId, seen: Seen): void {
     const { raft, options } = seen.node;
     seen.members = raft.committedConfiguration;
-    // What cannot be read cannot be known yet.
-    if (options.storage.damaged.length > 0) return;
+    // What cannot be read cannot be known yet; or it is known from a snapshot whose state is lost.
+    if (options.storage.damaged.length > 0 || raft.needsSnapshot) return;
     this.configurations.checkNode(id, raft.commitIndex, raft.committedConfiguration);
   }
 

@@ -59,4 +59,9 @@ export const FAILED_SEEDS: readonly FailedSeed[] = [
     classes: 49,
     showed: "a node without a state waited for ever for the snapshot of a leader that had fallen",
   },
+  {
+    seed: 653320,
+    classes: 49,
+    showed: "a damaged snapshot may still say of its node that it was removed: allowed",
+  },
 ];

@@ -13,6 +13,7 @@ import { type Arena, withArena } from "./arena.ts";
 import { SHORT_SEGMENTS, takeSnapshot, writeSegments } from "./log_growth.ts";
 import { freePlace, memberId, removeMember, settled } from "./member_changes.ts";
 import type { Scenario, ScenarioContext } from "./scenario.ts";
+import { shuffled } from "./shuffled.ts";
 
 /** `returning`: gets a snapshot because the log that it misses is gone. */
 type Role = "leader" | "follower" | "returning" | "joiner";
@@ -184,11 +185,8 @@ const SHORT_FORM = 8;
 
 async function allPoints(context: ScenarioContext): Promise<void> {
   const pairs = POINTS.flatMap((point) => point.roles.map((role) => ({ role, point })));
-  const left = [...pairs];
-  const chosen = Array.from(
-    { length: context.long ? pairs.length : SHORT_FORM },
-    () => left.splice(context.random.between(0, left.length - 1), 1)[0],
-  );
+  const chosen = shuffled(pairs, context.random)
+    .slice(0, context.long ? pairs.length : SHORT_FORM);
   const options = { shim: "crash", spares: 1, flags: SHORT_SEGMENTS } as const;
   await withArena(context, options, async (arena) => {
     for (const { role, point } of chosen) {

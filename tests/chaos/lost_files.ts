@@ -9,6 +9,7 @@ import { type Arena, withArena } from "./arena.ts";
 import { SHORT_SEGMENTS, takeSnapshot, writeSegments } from "./log_growth.ts";
 import { outputOf } from "./node_state.ts";
 import type { Scenario, ScenarioContext } from "./scenario.ts";
+import { shuffled } from "./shuffled.ts";
 
 /** Every node has two snapshots, and no log that reaches further back. */
 async function takeTwoSnapshots(arena: Arena): Promise<void> {
@@ -221,9 +222,8 @@ export const lostFiles: readonly Scenario[] = [
     name: "E27",
     title: "damaged, cut and empty snapshots: the older one and the log serve, or the leader's",
     run: (context) => {
-      const { long, random } = context;
-      const some = [...INJURIES].sort(() => random.unit() - 0.5).slice(0, 3);
-      return snapshotsHarmed(context, long ? INJURIES : some);
+      const order = shuffled(INJURIES, context.random);
+      return snapshotsHarmed(context, context.long ? order : order.slice(0, 3));
     },
   },
   {

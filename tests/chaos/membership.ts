@@ -23,6 +23,11 @@ const CHANGE_MS = 60_000;
 /** What happens to some member while a change is under way. */
 const DISTURBANCES = ["kill", "pause", "partition"] as const;
 
+async function lostPackets({ network }: Arena): Promise<number> {
+  const counts = await Promise.all(network.ids.map((id) => network.lostPackets(id)));
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
 async function disturb(arena: Arena, victim: TestNode): Promise<void> {
   const { random, network } = arena;
   const forMs = random.between(200, 1500);
@@ -36,11 +41,11 @@ async function disturb(arena: Arena, victim: TestNode): Promise<void> {
       await pause(forMs);
       return thaw(victim);
     case "partition": {
-      const before = await network.lostPackets(victim.id);
+      const before = await lostPackets(arena);
       await network.setAround([victim.id], "lost");
       await pause(forMs);
       await network.setAround([victim.id], "direct");
-      arena.fired("lost packets", await network.lostPackets(victim.id) - before);
+      arena.fired("lost packets", await lostPackets(arena) - before);
     }
   }
 }

@@ -2,6 +2,7 @@
 
 import { Prng } from "../../src/base/mod.ts";
 import type { Scenario } from "./scenario.ts";
+import { shuffled } from "./shuffled.ts";
 
 export interface RunOptions {
   readonly seed: number;
@@ -87,13 +88,4 @@ async function runOne(scenario: Scenario, { seed, long, hub, print }: OneRun): P
     print(`Again: deno task chaos --only ${name} --seed ${seed}${long ? " --long" : ""}`);
     return false;
   }
-}
-
-function shuffled<T>(list: readonly T[], random: Prng): T[] {
-  const copy = [...list];
-  for (let i = copy.length - 1; i > 0; i--) {
-    const j = random.between(0, i);
-    [copy[i], copy[j]] = [copy[j], copy[i]];
-  }
-  return copy;
 }

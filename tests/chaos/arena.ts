@@ -54,6 +54,7 @@ export interface ArenaOptions {
 
 const RAFT_PORT = 7379;
 const TRANSACTION_KEYS = 8;
+const TRANSACTION_CLIENTS_MIN = 3;
 /** Fewer than this make the run void. */
 const TRANSACTIONS_MIN = 20;
 const HISTORY_BUDGET_MS = 30_000;
@@ -203,7 +204,7 @@ export class Arena {
     });
     this.#transactions = new TransactionLoad({
       nodes: this.cluster.nodes,
-      clients: this.cluster.nodes.length,
+      clients: Math.max(TRANSACTION_CLIENTS_MIN, this.cluster.nodes.length),
       keys: TRANSACTION_KEYS,
       seed: this.context.seed,
       thinkMsMax: 4 * thinkMsMax,

@@ -47,10 +47,17 @@ export async function join(
   arena.fired("joins", 1);
 }
 
-/** Asks one member after the other to remove one, until it is out and its process has ended. */
+/** Removes a member that runs; its process ends. */
 export async function removeMember(arena: Arena, target: TestNode): Promise<void> {
   const id = await memberId(target);
   arena.expectEnd(target);
+  await askToRemove(arena, target, id);
+  const { code } = await within(`the end of node ${id}`, END_MS, target.process!.exited);
+  assertEquals(code, EXIT_CODES.removed.code, target.process!.tail(20));
+}
+
+/** Asks one member after the other to remove the one in this place, until it is out. */
+export async function askToRemove(arena: Arena, target: TestNode, id: number): Promise<void> {
   await until(`node ${id} is no member any more`, CHANGE, async () => {
     const asked = arena.random.pick(arena.others(target));
     const { status, body } = await asked.removeMember(id, ANSWER_MS);
@@ -58,8 +65,6 @@ export async function removeMember(arena: Arena, target: TestNode): Promise<void
     return status === 200 || /it is no member|it was removed/.test(`${body.error}`);
   });
   target.isPresent = false;
-  const { code } = await within(`the end of node ${id}`, END_MS, target.process!.exited);
-  assertEquals(code, EXIT_CODES.removed.code, target.process!.tail(20));
   arena.fired("removals", 1);
 }
 

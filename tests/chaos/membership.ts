@@ -6,6 +6,7 @@ import type { TestNode } from "../support/cluster.ts";
 import { pause, until, within } from "../support/wait.ts";
 import { type Arena, withArena } from "./arena.ts";
 import {
+  askToRemove,
   assertRefused,
   freePlace,
   join,
@@ -99,6 +100,15 @@ async function demoteAndPromote(arena: Arena): Promise<void> {
   });
 }
 
+/** It was down: only those that refuse it can tell it. */
+async function removeAbsent(arena: Arena): Promise<void> {
+  const target = arena.random.pick(arena.nodes);
+  const id = await memberId(target);
+  await arena.kill(target);
+  await underFaults(arena, target, () => askToRemove(arena, target, id));
+  await staysOut(arena, target, id);
+}
+
 /** Started again with what it had, a removed node disturbs nobody and ends; its id is used up. */
 async function staysOut(arena: Arena, removed: TestNode, id: number): Promise<void> {
   const leader = await arena.cluster.leader();
@@ -130,6 +140,8 @@ async function membersChange(context: ScenarioContext): Promise<void> {
       const removedId = await memberId(leader);
       await shrink(arena, leader);
       await staysOut(arena, leader, removedId);
+      await grow(arena);
+      await removeAbsent(arena);
       await replace(arena);
       await demoteAndPromote(arena);
       await arena.progress(100);

@@ -185,6 +185,9 @@ function whyRefused(reason: string): string {
       return "Cannot change members: leadership is being handed over; ask again in a moment";
     case "changePending":
       return "Cannot change members: another change is under way; try again when it is done";
+    case "tooFewConnected":
+      return "Cannot change members: too few of the voters that would be left are connected; " +
+        "start or replace the others first";
     default:
       return "Cannot change members: the leader has committed nothing in its term yet; try again";
   }

@@ -71,13 +71,7 @@ export function handleChangeMembers(state: RaftState, change: MemberChange): Ste
   if (members.isJoint || members.index > log.commitIndex) return refused("changePending");
   const start = beginChange(members.configuration, change, state.featureLevel);
   if ("refused" in start) return { kind: "invalid", text: start.refused };
-  if (!canDecide(state, role, start.configuration)) {
-    return {
-      kind: "invalid",
-      text: "Cannot change members: too few of the voters that would be left are connected; " +
-        "start or replace the others first",
-    };
-  }
+  if (!canDecide(state, role, start.configuration)) return refused("tooFewConnected");
   appendConfiguration(state, start.configuration);
   return { kind: "proposed", id: log.last };
 }

@@ -117,6 +117,8 @@ export type RefusalReason =
   | "noSuchVoter"
   /** Another change of the members is not finished. */
   | "changePending"
+  /** The voters that would be left could not decide now: too few of them are connected. */
+  | "tooFewConnected"
   /** A leader that has committed nothing in its own term yet. */
   | "notReady";
 

@@ -24,6 +24,8 @@ export interface Hole {
   readonly end: number | undefined;
   /** It is one record, and only its payload is damaged. */
   readonly hasHeader: boolean;
+  /** A crash left what was being cut off: all that is in the segment at and behind `at`. */
+  readonly hasRemains: boolean;
 }
 
 /** A hole with entries in it, found at the start. */
@@ -48,6 +50,10 @@ export function holeOf(
 ): Hole | string {
   const { at, last, bad } = place;
   if (decision === "hidden") {
+    if (isCutBefore(end, bad.bound)) {
+      const hole = hiddenHole(at, last, end);
+      return typeof hole === "string" ? hole : { ...hole, hasRemains: true };
+    }
     const isBehind = end !== undefined && (end.offset ?? Infinity) > at;
     return hiddenHole(at, last, bad.bound ?? (isBehind ? end : undefined));
   }
@@ -56,7 +62,24 @@ export function holeOf(
   const problem = orderProblem(last, header);
   if (problem !== undefined) return problem;
   const { index, term } = header;
-  return { first: index, last: index, term, at, end: next, hasHeader: true };
+  return {
+    first: index,
+    last: index,
+    term,
+    at,
+    end: next,
+    hasHeader: true,
+    hasRemains: false,
+  };
+}
+
+/**
+ * Whether the segment behind begins before an entry that this one names: it was made to cut the log
+ * within the hole, and a crash came before this one was cut.
+ */
+function isCutBefore(end: Bound | undefined, bound: Bound | undefined): boolean {
+  if (end === undefined || bound === undefined || end.offset !== undefined) return false;
+  return end.last.index < bound.last.index;
 }
 
 /** The hole between entry `last`, which ends at `at`, and `bound`. */
@@ -80,5 +103,13 @@ export function hiddenHole(at: number, last: EntryId, bound: Bound | undefined):
     }
   }
   const first = LogIndex(last.index + 1);
-  return { first, last: bound.last.index, term, at, end: offset, hasHeader: false };
+  return {
+    first,
+    last: bound.last.index,
+    term,
+    at,
+    end: offset,
+    hasHeader: false,
+    hasRemains: false,
+  };
 }

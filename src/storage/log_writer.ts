@@ -17,6 +17,7 @@ import { segmentPath } from "./log_recovery.ts";
 import { checkOrder, LogSerializer } from "./log_serializer.ts";
 import type { PersistRecordFile } from "./persistence_file.ts";
 import type { Segment } from "./segment.ts";
+import { markEnd } from "./segment_end.ts";
 import { makeSegment } from "./segment_file.ts";
 import {
   encodeSegmentHeader,
@@ -165,8 +166,7 @@ export class LogWriter {
   /** Ends the last segment, durable as a whole, and makes the next. */
   async roll(): Promise<void> {
     const tail = this.tail;
-    await tail.file.truncate(tail.end);
-    tail.allocated = tail.end;
+    await tail.trim();
     await this.sync();
     await this.#addSegment(LogIndex(tail.last + 1), this.last);
   }
@@ -229,19 +229,27 @@ export class LogWriter {
     return this.#options.persistRecord;
   }
 
-  /** Removes entry `index` and all after it; durable when it resolves. */
+  /**
+   * Removes entry `index` and all after it; durable when it resolves. Throws "full" when that takes
+   * space. Where a hole hides the place of `index`, a new segment begins with it and alone says what
+   * stays of the hole; until it is durable, a mark says what was there.
+   */
   async truncateFrom(index: LogIndex): Promise<void> {
     const target = this.#segmentOf(index);
-    const offset = await target.locate(index);
+    const hole = target.holeAround(index);
+    const offset = hole?.at ?? await target.locate(index);
+    if (hole !== undefined) await markEnd(target, this.#terms.termAt(target.last));
     await this.#options.persistRecord.clear();
     if (target !== this.tail) {
       await this.#writeState({ ...this.#state, lastSegment: target.first });
       while (this.tail !== target) await this.#removeTail();
     }
+    if (hole !== undefined) {
+      await this.#addSegment(index, { term: hole.term, index: LogIndex(index - 1) });
+    }
     target.forgetFrom(index, offset);
     this.#terms.truncateFrom(index);
-    await target.file.truncate(offset);
-    target.allocated = offset;
+    await target.trim();
     await target.file.sync();
     target.synced = offset;
   }
@@ -252,10 +260,7 @@ export class LogWriter {
    */
   async settleTail(trim: boolean): Promise<void> {
     const tail = this.tail;
-    if (trim) {
-      await tail.file.truncate(tail.end);
-      tail.allocated = tail.end;
-    }
+    if (trim) await tail.trim();
     let at = tail.synced > SEGMENT_HEADER_BYTES ? tail.synced : 0;
     const buffer = new Uint8Array(Math.min(REWRITE_BYTES, Math.max(0, tail.end - at)));
     while (at < tail.end) {
@@ -274,10 +279,7 @@ export class LogWriter {
     const tail = this.tail;
     if (this.dirty) await this.sync();
     if (this.markDue) await this.#writeMark();
-    if (tail.allocated > tail.end) {
-      await tail.file.truncate(tail.end);
-      tail.allocated = tail.end;
-    }
+    if (tail.allocated > tail.end) await tail.trim();
     if (this.dirty) await this.sync();
     await this.#options.persistRecord.sync();
   }
@@ -289,13 +291,12 @@ export class LogWriter {
   }
 
   #segmentOf(index: LogIndex): Segment {
-    for (let at = this.segments.length - 1; at >= 0; at--) {
-      if (this.segments[at].first <= index) return this.segments[at];
-    }
+    const segment = this.segments.findLast(({ first }) => first <= index);
     assert(
-      false,
+      segment !== undefined,
       `Cannot cut the log at entry ${index}: it begins with entry ${this.segments[0].first}`,
     );
+    return segment;
   }
 
   async #writeState(state: StoredState): Promise<void> {
@@ -388,8 +389,7 @@ export class LogWriter {
     const full = fullError(error);
     if (full === undefined) throw error;
     const tail = this.tail;
-    await tail.file.truncate(tail.end);
-    tail.allocated = tail.end;
+    await tail.trim();
     return full;
   }
 }

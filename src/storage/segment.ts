@@ -95,8 +95,18 @@ export class Segment {
     this.synced = bytes;
   }
 
-  /** Forgets the entries from `index` on; the record of `index` was at `offset`. */
+  /** Gives up what is in the file behind `end`. */
+  async trim(): Promise<void> {
+    await this.file.truncate(this.end);
+    this.allocated = this.end;
+  }
+
+  /**
+   * Forgets the entries from `index` on; the record of `index` was at `offset`, or the hole was that
+   * hides it.
+   */
   forgetFrom(index: LogIndex, offset: number): void {
+    const hole = this.holeAround(index);
     this.generation++;
     while (this.#sparseIndices.length > 0 && this.#sparseIndices.at(-1)! >= index) {
       this.#sparseIndices.pop();
@@ -108,11 +118,17 @@ export class Segment {
     this.recordsEnd = Math.min(this.recordsEnd, offset);
     this.synced = Math.min(this.synced, offset);
     this.marked = Math.min(this.marked, offset);
+    if (hole !== undefined) this.noteHole({ ...hole, last: this.last, end: undefined });
+  }
+
+  /** The hole that hides where entry `index` begins: another one is before it there. */
+  holeAround(index: LogIndex): Hole | undefined {
+    return this.holes.find(({ first, last }) => first < index && index <= last);
   }
 
   /**
-   * The position of the record of `index`, or of where it would begin for `last` + 1. Throws
-   * `CorruptionError` when it is hidden behind another one in a hole.
+   * The position of the record of `index`, which no hole hides, or of where it would begin for
+   * `last` + 1.
    */
   async locate(index: LogIndex): Promise<number> {
     if (index === this.last + 1) return this.end;
@@ -125,7 +141,7 @@ export class Segment {
         continue;
       }
       if (hole?.first === index) return at;
-      if (hole !== undefined) throw this.#unreadable(hole, index);
+      assert(hole === undefined, `Cannot find entry ${index} in ${this.path}: a hole hides it`);
       const length = await readReadable(this.file, header, at);
       if (length === MARK_BYTES && this.#isMark(header, 0, at)) {
         at += MARK_BYTES;

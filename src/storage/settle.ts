@@ -9,6 +9,7 @@ import { LogWriter } from "./log_writer.ts";
 import { PersistRecordFile } from "./persistence_file.ts";
 import { PREALLOCATE_BYTES, type StorageOptions } from "./options.ts";
 import { repairLog } from "./repair.ts";
+import type { Segment } from "./segment.ts";
 import { STATE_NAMES, StateFiles, type StateName } from "./state_files.ts";
 import type { StoredState } from "./state_format.ts";
 
@@ -57,6 +58,7 @@ export async function settle(
       await segment.file.write(header, 0);
       await segment.file.sync();
     }
+    for (const segment of found.segments) await removeRemains(segment);
     // Places without entries need nobody else.
     await repairLog(found.segments, []);
     if (tail !== undefined) await log.settleTail(found.trimmedBytes > 0);
@@ -73,6 +75,13 @@ export async function settle(
     throw error;
   }
   return { log, state };
+}
+
+/** Ends a cut within a hole that a crash interrupted. */
+async function removeRemains(segment: Segment): Promise<void> {
+  if (!segment.holes.some(({ hasRemains }) => hasRemains)) return;
+  await segment.trim();
+  await segment.file.sync();
 }
 
 /** The copy that may be overwritten first: the other one holds the newest state. */

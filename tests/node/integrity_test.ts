@@ -169,6 +169,46 @@ Deno.test("E24: an entry that is damaged on all members halts them, says so, and
   await cluster.converge();
 });
 
+Deno.test("damage that hides an entry among others that nobody else has: these go, it comes back", async () => {
+  const cluster = await clusterOf(3);
+  const old = cluster.leader!;
+  const id = old.node.options.id;
+  const others = cluster.followers().map(({ node }) => node.options.id);
+  const committed = old.node.raft.commitIndex;
+  for (const other of others) cluster.hub.silence(id, other, true);
+  const lane = old.node.openLane();
+  for (let i = 0; i < 3; i++) {
+    send(lane, "SET", `key:${i}`, "never committed");
+    await cluster.clock.run(20);
+  }
+  const { lastIndex } = old.storage;
+  assert(lastIndex > committed + 1, "some of them are on disk");
+  cluster.kill(id);
+  for (const other of others) cluster.hub.silence(id, other, false);
+  const disk = cluster.disks.get(id)!;
+  const places = placesOf(disk);
+  const { path, offset } = places.get(committed)!;
+  const last = places.get(lastIndex)!;
+  for (let at = offset; at < last.offset + 6; at += 5) disk.flipBit(path, at, 3);
+  await cluster.elect();
+  await write(cluster, 5, 20);
+  const { node, storage } = await cluster.start(id);
+  assertEquals(storage.recovered.damaged.map(({ first, last }) => [first, last]), [
+    [committed, lastIndex],
+  ]);
+  await repaired(cluster);
+  await cluster.converge();
+  assertNobodyEnded(cluster);
+  assertEquals(node.view().counters.entriesRepaired, 1);
+  await write(cluster, 2, 25);
+  await cluster.converge();
+  cluster.kill(id);
+  const again = await cluster.start(id);
+  assertEquals(again.storage.recovered.damaged, []);
+  assertEquals(again.storage.recovered.warnings, []);
+  await cluster.converge();
+});
+
 Deno.test("a single node with damaged entries refuses to start and changes nothing", async () => {
   const cluster = await clusterOf(1);
   const [id] = cluster.ids;

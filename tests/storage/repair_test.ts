@@ -363,16 +363,115 @@ Deno.test("entries that cannot be read are replaced and given up as any others",
     ]);
     await node.close();
   }
-  // Where entry 10 begins nobody knows before 9 to 11 are back: such a cut ends the process.
-  const disk = await damagedDisk();
-  const node = await open(disk);
-  await assertRejects(() => node.storage.persist({ entries: entries(10, 1, 9) }), StorageError);
-  assertEquals(node.fatal.length, 1);
-  await node.storage.close();
-  await node.directory.close();
-  const again = await open(disk);
-  assertEquals(again.storage.recovered.damaged, DAMAGED);
-  await again.close();
+});
+
+/** Begins a segment. */
+const LARGE = entry(12, 5, "x".repeat(SEGMENT_BYTES));
+
+/** A stopped node whose entries 9 to 11 are in one hole, which something says the end of. */
+async function hiddenDisk(end: "mark" | "persistRecord" | "segment" | "cut"): Promise<MemoryDisk> {
+  const disk = await diskOf(
+    end === "persistRecord" ? "killed" : "stopped",
+    [
+      ...BATCHES.slice(0, 6),
+      ...(end === "persistRecord" ? [] : [[end === "mark" ? ALL[11] : LARGE]]),
+    ],
+  );
+  const { record } = ALL[8];
+  for (const file of logFiles(disk)) {
+    const bytes = disk.contentOf(file);
+    const at = bytes.findIndex((_, start) =>
+      record.every((byte, offset) => bytes[start + offset] === byte)
+    );
+    if (at < 0) continue;
+    bytes[at + 5] ^= 1;
+    disk.setContent(file, end === "cut" ? bytes.slice(0, at) : bytes);
+  }
+  return disk;
+}
+
+Deno.test("a cut within a hole keeps what is before it, and a crash at any step loses none", async () => {
+  const hidden = DAMAGED[1];
+  const kept = ALL.slice(0, 9);
+  const replacing = entries(10, 2, 9);
+  for (const end of ["mark", "persistRecord", "segment", "cut"] as const) {
+    const whole = await hiddenDisk(end);
+    let finished = false;
+    let back = 0;
+    for (let operation = 1; !finished; operation++) {
+      for (const how of ["all", "none", "random", "random"]) {
+        const name = `${end}, ${how} kept after operation ${operation}`;
+        const prng = new Prng(operation);
+        let disk = await copyOf(whole);
+        const node = await open(disk);
+        assertEquals(node.storage.damaged, [hidden], name);
+        const begun = disk.operations;
+        disk.fault = ({ number }) =>
+          number === begun + operation ? { kind: "crashAfter" } : undefined;
+        const [outcome] = await Promise.allSettled([node.storage.persist({ entries: replacing })]);
+        finished = !disk.crashed;
+        if (finished) {
+          assertEquals(outcome.status, "fulfilled", name);
+          assertEquals(node.storage.damaged, [{ ...hidden, last: LogIndex(9) }], name);
+          assert(operation > 12, `${end}: a cut takes some steps, found ${operation}`);
+        }
+        disk = disk.crash(() => how === "random" ? prng.chance(0.5) : how === "all");
+        const again = await open(disk);
+        const { storage } = again;
+        const [range] = storage.damaged;
+        assertEquals(range.first, LogIndex(9), name);
+        if (range.last === 11 && end !== "cut") {
+          const old = [...ALL.slice(0, 11), end === "mark" ? ALL[11] : LARGE];
+          const expected = old.slice(0, storage.lastIndex);
+          await assertRepairable(await copyOf(disk), `${name}, as before`, expected);
+          back++;
+        }
+        // Nothing was acknowledged: what was to go may be there or not, what was before it is.
+        if (!finished) await storage.persist({ entries: replacing });
+        assertEquals(storage.damaged, [{ ...hidden, last: LogIndex(9) }], name);
+        assertEquals(storage.lastIndex, LogIndex(11), name);
+        await again.close();
+        for (const file of logFiles(disk)) {
+          const text = new TextDecoder("latin1").decode(disk.contentOf(file));
+          assert(!text.includes("entry 11 of term 4"), `${name}: ${file} has what was cut off`);
+        }
+        await assertRepairable(disk, name, [...kept, ...replacing]);
+      }
+    }
+    assert(end === "cut" || back > 4, `${end}: ${back} crashes came before the cut`);
+  }
+});
+
+Deno.test("a full disk puts a cut within a hole off: the same one succeeds later", async () => {
+  for (const end of ["mark", "persistRecord", "segment", "cut"] as const) {
+    let refused = 0;
+    for (let failing = 1;; failing++) {
+      const disk = await hiddenDisk(end);
+      const { storage, close, fatal } = await open(disk);
+      let writes = 0;
+      disk.fault = ({ kind, path }) =>
+        kind === "write" && path.includes("/log/") && ++writes === failing
+          ? { kind: "short", bytes: 7, code: "ENOSPC" }
+          : undefined;
+      const persist = () => storage.persist({ entries: entries(10, 2, 9) });
+      const error = await persist().then(() => undefined, (error) => error);
+      disk.fault = undefined;
+      if (error !== undefined) {
+        refused++;
+        assert(error instanceof StorageError && error.kind === "full", `${end}: ${error}`);
+        await persist();
+      }
+      assertEquals(fatal, []);
+      await close();
+      await assertRepairable(disk, `${end}, write ${failing}`, [
+        ...ALL.slice(0, 9),
+        ...entries(10, 2, 9),
+      ]);
+      if (error === undefined) break;
+    }
+    // The mark, the header of the new segment, the entries; room for more can do without.
+    assert(refused >= 3, `${end}: refused ${refused} times`);
+  }
 });
 
 Deno.test("headers that hide a change of term are refused: nobody says where it was", async () => {

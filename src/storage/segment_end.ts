@@ -1,0 +1,42 @@
+/** Says in a segment itself where it ends, for when nothing else says so any more. */
+
+import type { Term } from "../base/mod.ts";
+import { RECORD_HEADER_BYTES } from "../raft/mod.ts";
+import { fullError } from "./disk_space.ts";
+import type { Segment } from "./segment.ts";
+import { MARK_BYTES, putMark } from "./segment_format.ts";
+
+/**
+ * Puts a mark behind everything, durably: what comes before was durable and ends with the last
+ * entry, of `lastTerm`, also where it cannot be read. Throws "full"; then nothing was changed.
+ */
+export async function markEnd(segment: Segment, lastTerm: Term): Promise<void> {
+  const { file, markSeed, end, allocated } = segment;
+  const last = { term: lastTerm, index: segment.last };
+  const open = segment.holes.find((hole) => hole.end === undefined);
+  // A hole that goes up to the end must have room for its entries.
+  const offset = open === undefined
+    ? end
+    : Math.max(allocated, open.at + (open.last - open.first + 1) * RECORD_HEADER_BYTES);
+  const mark = new Uint8Array(MARK_BYTES);
+  putMark(mark, 0, { seed: markSeed, offset }, { durableBytes: offset, last });
+  await file.sync();
+  try {
+    await file.write(mark, offset);
+  } catch (error) {
+    const full = fullError(error);
+    if (full === undefined) throw error;
+    segment.allocated = Math.min(offset, allocated);
+    await file.truncate(segment.allocated);
+    throw full;
+  }
+  await file.sync();
+  if (open !== undefined) {
+    segment.forgetHole(open);
+    segment.noteHole({ ...open, end: offset });
+  }
+  segment.end = offset + MARK_BYTES;
+  segment.allocated = Math.max(allocated, segment.end);
+  segment.synced = segment.end;
+  segment.marked = offset;
+}

@@ -151,7 +151,7 @@ export function nodeLimitsOf(
       operationTimeoutMs: redis.operationTimeoutMs,
       resendMs: repeatMs,
     },
-    readLimits: { operationTimeoutMs: redis.operationTimeoutMs, askAgainMs: repeatMs },
+    readLimits: { operationTimeoutMs: redis.operationTimeoutMs },
     reading: { reads: redis.reads, stalenessMsMax: redis.stalenessMsMax },
     diskLimits: {
       stepDownMs: storage.syncHangStepDownMs,

@@ -41,6 +41,14 @@ export class OriginTable {
     return "next";
   }
 
+  /** Whether `admit` would call it repeated, whatever else comes: it is of no use any more. */
+  isPassed(id: BatchId): boolean {
+    if (this.#removed.has(id.origin)) return true;
+    const row = this.#rows.get(id.origin);
+    if (row === undefined || id.incarnation > row.incarnation) return false;
+    return id.incarnation < row.incarnation || id.sequence <= row.sequence;
+  }
+
   /** The member was removed, by an entry that every member applies at the same place. */
   remove(origin: number): void {
     this.#rows.delete(origin);

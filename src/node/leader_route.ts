@@ -13,6 +13,7 @@ import type { Batch } from "./batch.ts";
 import type { LeaderClock } from "./leader_clock.ts";
 import type { BatchRoute } from "./proposals.ts";
 import type { ReadRoute } from "./reads.ts";
+import type { Replica } from "./replica.ts";
 
 export interface LeaderRouteOptions {
   readonly id: NodeId;
@@ -25,7 +26,7 @@ export interface LeaderRouteOptions {
   readonly tick: () => void;
   /** Whether a sync is under way. */
   readonly isSyncing: () => boolean;
-  readonly appliedIndex: () => LogIndex;
+  readonly replica: Replica;
 }
 
 /** Batches of this node's clients on their way. */
@@ -74,13 +75,17 @@ export class LeaderRoute implements BatchRoute, ReadRoute {
       this.nowMs() - next.openedAtMs >= BATCH_WAIT_MS;
   }
 
-  /** A follower's batch; dropped when this node cannot take it: its origin sends it again. */
+  /**
+   * A follower's batch; dropped when this node cannot take it: its origin sends it again. So does an
+   * origin that is far behind and has not heard yet of what was applied: that would only fill the log.
+   */
   takeForwarded(message: ForwardedBatch): void {
-    const { raft, logger } = this.#options;
+    const { raft, logger, replica } = this.#options;
     if (raft.role !== "leader") return;
-    const { origin } = readBatchHeader(message.record, RECORD_HEADER_BYTES);
+    const header = readBatchHeader(message.record, RECORD_HEADER_BYTES);
+    const { origin } = header;
     if (origin === message.from) {
-      this.#propose(message.record, message.from);
+      if (!replica.machine.origins.isPassed(header)) this.#propose(message.record, message.from);
       return;
     }
     logger.warn("dropped a batch that names another origin than its sender", {
@@ -96,6 +101,10 @@ export class LeaderRoute implements BatchRoute, ReadRoute {
     return result.kind === "proposed";
   }
 
+  abandon(readId: number): void {
+    this.#options.raft.step({ kind: "abandonRead", readId });
+  }
+
   /** A lease is judged by the time of now: the process may have been stopped since the last tick. */
   ask(readId: number): boolean {
     const { raft, tick } = this.#options;
@@ -104,6 +113,6 @@ export class LeaderRoute implements BatchRoute, ReadRoute {
   }
 
   get appliedIndex(): LogIndex {
-    return this.#options.appliedIndex();
+    return this.#options.replica.appliedIndex;
   }
 }

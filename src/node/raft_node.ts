@@ -97,7 +97,7 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
       leaderClock: this.#leaderClock,
       tick: () => this.#coreClock.tick(),
       isSyncing: () => this.#persist.busy,
-      appliedIndex: () => this.appliedIndex,
+      replica: this.replica,
     });
     this.#proposals = new Proposals(this.#route, origin, options.proposalLimits, options.observer);
     this.#reads = new Reads(this.#route, options.incarnation, options.readLimits, options.observer);

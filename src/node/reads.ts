@@ -22,6 +22,8 @@ interface ReadGroup {
 export interface ReadRoute {
   /** Asks the core for a read index; false when there is no leader to ask. */
   ask(readId: number): boolean;
+  /** Its answer is not wanted any more. */
+  abandon(readId: number): void;
   readonly appliedIndex: number;
   /** Monotonic. */
   nowMs(): number;
@@ -29,8 +31,6 @@ export interface ReadRoute {
 
 export interface ReadLimits {
   readonly operationTimeoutMs: number;
-  /** An answer that does not come is asked for again after this time. */
-  readonly askAgainMs: number;
 }
 
 /** Groups asked for and not confirmed; the reads that come meanwhile share the next group. */
@@ -170,14 +170,18 @@ export class Reads {
     for (const barrier of group.barriers) barrier(true);
   }
 
-  /** Asks again for what has no answer, and gives up on what has waited too long. */
+  /**
+   * Gives up on what has waited too long. What is lost on the way is asked for again by the core, as
+   * long as the leader is the same; after that the core gives the reads back.
+   */
   tick(nowMs: number): void {
-    for (const [readId, group] of this.#asked) {
-      if (nowMs - group.askedAtMs < this.#limits.askAgainMs) continue;
-      this.#asked.delete(readId);
-      this.#askAgain(group);
-    }
     const isLate = (group: ReadGroup) => nowMs - group.openedAtMs > this.#limits.operationTimeoutMs;
+    for (const [readId, group] of this.#asked) {
+      if (!isLate(group)) continue;
+      this.#asked.delete(readId);
+      this.#route.abandon(readId);
+      this.#fail(group);
+    }
     if (this.#next !== undefined && isLate(this.#next)) {
       const late = this.#next;
       this.#next = undefined;

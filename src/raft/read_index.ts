@@ -31,6 +31,19 @@ export function handleRead(state: RaftState, readId: number): StepResult {
   return DONE;
 }
 
+/** Nobody waits for it any more; what a leader has been told of it is answered in vain. */
+export function handleAbandonRead(state: RaftState, readId: number): StepResult {
+  const role = state.role;
+  if (role.kind === "leader") {
+    role.waitingReads = role.waitingReads.filter((read) =>
+      read.from !== state.id || read.readId !== readId
+    );
+  } else if (role.kind === "follower" || role.kind === "learner") {
+    role.pendingReads = role.pendingReads.filter((read) => read.readId !== readId);
+  }
+  return DONE;
+}
+
 /** A follower's read. Anyone but a leader says at once that it cannot serve it. */
 export function handleReadIndex(state: RaftState, message: ReadIndexArg): StepResult {
   if (state.role.kind === "leader") {
@@ -178,6 +191,10 @@ function addRead(state: RaftState, role: LeaderRole, request: ReadRequest): void
     answer(state, request, state.log.commitIndex);
     return;
   }
+  // Asked for again while no round can begin: a few wait, one or so a member.
+  const isSame = ({ from, readId }: ReadRequest) =>
+    from === request.from && readId === request.readId;
+  if (role.waitingReads.some(isSame)) return;
   role.waitingReads.push(request);
   state.flushDue = true;
 }

@@ -45,6 +45,8 @@ export type RaftEvent =
    * `leaseReads` a tick right before says when: what has happened since then it may not show.
    */
   | { readonly kind: "read"; readonly readId: number }
+  /** Nobody waits for this read any more: it is not asked for again. */
+  | { readonly kind: "abandonRead"; readonly readId: number }
   /** What `Ready` number `number`, and all before it, asked to persist is durable. */
   | { readonly kind: "persisted"; readonly number: number }
   /** The machine has applied up to `index`. */

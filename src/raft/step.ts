@@ -25,7 +25,12 @@ import { forgetPromises, isPromised } from "./lease.ts";
 import { handleChangeMembers, handleConfigurationsFound } from "./membership.ts";
 import type { AppendEntriesReply, HeartbeatReply, RaftMessage } from "./message.ts";
 import { sendNewerTerm } from "./outbox.ts";
-import { handleRead, handleReadIndex, handleReadIndexReply } from "./read_index.ts";
+import {
+  handleAbandonRead,
+  handleRead,
+  handleReadIndex,
+  handleReadIndexReply,
+} from "./read_index.ts";
 import type { RaftEvent, StepResult } from "./ready.ts";
 import { maybeCommit } from "./replication.ts";
 import { becomeFollower } from "./roles.ts";
@@ -44,6 +49,8 @@ export function stepEvent(state: RaftState, event: RaftEvent): StepResult {
       return handlePropose(state, event.entryKind, event.record, event.awaitedBy);
     case "read":
       return handleRead(state, event.readId);
+    case "abandonRead":
+      return handleAbandonRead(state, event.readId);
     case "persisted":
       return stepPersisted(state, event.number);
     case "applied":

@@ -1,6 +1,7 @@
 import { NodeId, Prng } from "../../src/base/mod.ts";
 import { Request } from "../../src/machine/mod.ts";
 import type { Lane } from "../../src/node/mod.ts";
+import type { ForwardedBatch } from "../../src/raft/mod.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { Answer, send, VirtualCluster } from "./virtual_cluster.ts";
 
@@ -216,6 +217,35 @@ Deno.test("a node that was away applies what it missed from the leader's disk", 
   await cluster.start(away);
   await cluster.converge();
   assertEquals(cluster.live.get(away)!.node.machine.keyspace.size, 200);
+});
+
+Deno.test("a batch that was applied is not put into the log again when its origin repeats it", async () => {
+  const cluster = new VirtualCluster(3);
+  await cluster.startAll();
+  const leader = await cluster.elect();
+  const follower = cluster.followers()[0].node;
+  const { network } = follower.options;
+  const forwarded: ForwardedBatch[] = [];
+  const sendMessage = network.send.bind(network);
+  network.send = (message) => {
+    if (message.kind === "forwardedBatch") {
+      forwarded.push({ ...message, record: message.record.slice() });
+    }
+    return sendMessage(message);
+  };
+  const answer = send(follower.openLane(), "INCR", "k");
+  await cluster.clock.runUntil(answered([answer]), 1000);
+  await cluster.converge();
+  const { index } = leader.node.raft.lastEntry;
+  assertEquals(forwarded.length, 1);
+  // A member that is far behind does so until it has caught up.
+  for (let again = 0; again < 20; again++) {
+    sendMessage({ ...forwarded[0], record: forwarded[0].record.slice() });
+    network.flush();
+    await cluster.clock.run(20);
+  }
+  assertEquals(leader.node.raft.lastEntry.index, index);
+  assertEquals(answer.text, "1");
 });
 
 Deno.test("a planned stop hands leadership over and answers what is in flight", async () => {

@@ -161,7 +161,7 @@ export class VirtualCluster {
         operationTimeoutMs: 5000,
         resendMs: 1000,
       },
-      readLimits: { operationTimeoutMs: 5000, askAgainMs: 250 },
+      readLimits: { operationTimeoutMs: 5000 },
       diskLimits: { stepDownMs: 2000, exitMs: 10_000 },
       transferTimeoutMs: 2000,
       storage,

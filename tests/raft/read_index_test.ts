@@ -83,6 +83,46 @@ Deno.test("a follower's lost question is asked again; a leader that stepped down
   assertEquals(stage.raft(2).leaderId, undefined);
 });
 
+Deno.test("a read that waits long is asked for by each heartbeat and answered once", () => {
+  const stage = Stage.of(3);
+  const counts = { readIndex: 0, readIndexReply: 0 };
+  stage.carries = (message) => {
+    if (message.kind === "readIndex" || message.kind === "readIndexReply") counts[message.kind]++;
+    return message.kind !== "appendEntriesReply";
+  };
+  stage.elect(1);
+  stage.raft(2).step({ kind: "read", readId: 5 });
+  stage.run(20 * HEARTBEAT_MS);
+  assert(counts.readIndex > 10, `found ${counts.readIndex} questions, expected one a heartbeat`);
+  stage.carries = (message) => {
+    if (message.kind === "readIndexReply") counts.readIndexReply++;
+    return true;
+  };
+  stage.run(3 * HEARTBEAT_MS);
+  assertEquals(stage.reads, [{ node: 2, readId: 5, index: 1 }]);
+  assertEquals(counts.readIndexReply, 1);
+});
+
+Deno.test("a read that nobody waits for any more is not asked for again", () => {
+  const stage = Stage.of(3);
+  stage.carries = (message) => message.kind !== "appendEntriesReply";
+  const leader = stage.elect(1);
+  for (const node of [1, 2]) stage.raft(node).step({ kind: "read", readId: node });
+  stage.run(2 * HEARTBEAT_MS);
+  for (const node of [1, 2]) stage.raft(node).step({ kind: "abandonRead", readId: node });
+  let asked = 0;
+  stage.carries = (message) => {
+    if (message.kind === "readIndex") asked++;
+    return message.kind !== "appendEntriesReply";
+  };
+  stage.run(5 * HEARTBEAT_MS);
+  assertEquals(asked, 0);
+  stage.carries = () => true;
+  stage.run(3 * HEARTBEAT_MS);
+  assert(leader.commitIndex > 0);
+  assertEquals(stage.reads, []);
+});
+
 Deno.test("§6.4: an answer of an older term confirms no read", () => {
   const raft = makeRaft({ voters: [1, 2, 3], term: 3 });
   const result = deliver(raft, {

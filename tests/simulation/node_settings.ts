@@ -44,7 +44,6 @@ export function nodeSettings(plan: Plan): Settings {
     },
     readLimits: {
       operationTimeoutMs: 2 * timing.electionTimeoutMs.max,
-      askAgainMs: timing.heartbeatMs,
     },
     diskLimits: {
       stepDownMs: timing.electionTimeoutMs.max,

@@ -64,4 +64,9 @@ export const FAILED_SEEDS: readonly FailedSeed[] = [
     classes: 49,
     showed: "a damaged snapshot may still say of its node that it was removed: allowed",
   },
+  {
+    seed: 8029,
+    classes: 49,
+    showed: "reads that waited were asked for ever more often, and repeated batches filled the log",
+  },
 ];

@@ -9,7 +9,7 @@ import type { ReplicaState } from "./replica.ts";
 /** Bytes between two looks at the clock. */
 const PIECE_BYTES = 1 << 14;
 /** Others have their turn after this time. */
-const SLICE_MS = 4;
+const SLICE_MS = 8;
 
 /**
  * Reads `chunks` to their end. Throws `RdbError` when they are no whole snapshot,
@@ -35,7 +35,7 @@ async function load(chunks: AsyncIterable<Uint8Array>, clock: Clock): Promise<Re
     for (let at = 0; at < chunk.length; at += PIECE_BYTES) {
       loader.push(chunk.subarray(at, at + PIECE_BYTES));
       if (clock.nowMs() < endMs) continue;
-      await new Promise<void>((resolve) => clock.setImmediate(resolve));
+      await new Promise<void>((resolve) => clock.afterInput(resolve));
       endMs = clock.nowMs() + SLICE_MS;
     }
   }

@@ -396,7 +396,7 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
   }
 
   onMoreToApply(): void {
-    this.schedule();
+    this.#turns.afterInput();
   }
 
   onReadFailed(error: unknown): void {

@@ -168,7 +168,7 @@ export class SnapshotTaker {
         if (piece !== undefined) pieces.push(piece);
       } while (!ended && clock.nowMs() < endMs);
       for (const piece of pieces) await writer.write(piece);
-      await new Promise<void>((resolve) => clock.setImmediate(resolve));
+      await new Promise<void>((resolve) => clock.afterInput(resolve));
     }
     return true;
   }

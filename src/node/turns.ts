@@ -7,6 +7,7 @@ export class Turns {
   readonly #turn: () => void;
   #scheduled = false;
   #soon = false;
+  #continuing = false;
   #timer: Timer | undefined;
 
   constructor(clock: Clock, turn: () => void) {
@@ -25,6 +26,16 @@ export class Turns {
     this.#scheduled = true;
     this.#clock.setImmediate(() => {
       this.#scheduled = false;
+      this.#turn();
+    });
+  }
+
+  /** A turn after whatever waits at the event loop: for work that did not end in this one. */
+  afterInput(): void {
+    if (this.#continuing) return;
+    this.#continuing = true;
+    this.#clock.afterInput(() => {
+      this.#continuing = false;
       this.#turn();
     });
   }

@@ -35,6 +35,11 @@ export interface Clock {
   setTimer(delayMs: number, callback: () => void): Timer;
   /** Runs `callback` after the input of this turn of the event loop has been handled. */
   setImmediate(callback: () => void): void;
+  /**
+   * Runs `callback` after everything that waits at the event loop had its turn, new input included:
+   * for long work in slices. A chain of immediates, or of reads and writes of files, keeps input out.
+   */
+  afterInput(callback: () => void): void;
 }
 
 /** A timer that has not fired, or has. */

@@ -64,6 +64,7 @@ async function withConnection(
       wallMs: () => real.clock.wallMs(),
       setTimer: (delayMs, callback) => real.clock.setTimer(delayMs, callback),
       setImmediate: (callback) => turns.push(callback),
+      afterInput: (callback) => real.clock.afterInput(callback),
     },
     net: {
       connect: () => Promise.reject(new Error("Cannot connect: nothing to connect to")),

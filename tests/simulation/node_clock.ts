@@ -71,4 +71,8 @@ export class NodeClock implements Clock {
   setImmediate(callback: () => void): void {
     this.#clock.setImmediate(() => this.whenAwake(callback));
   }
+
+  afterInput(callback: () => void): void {
+    this.#clock.afterInput(() => this.whenAwake(callback));
+  }
 }

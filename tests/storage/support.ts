@@ -37,6 +37,10 @@ export class ManualClock implements Clock {
     this.setTimer(0, callback);
   }
 
+  afterInput(callback: () => void): void {
+    this.setTimer(0, callback);
+  }
+
   get timers(): number {
     return this.#timers.length;
   }

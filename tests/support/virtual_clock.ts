@@ -58,6 +58,11 @@ export class VirtualClock implements Clock {
     this.#immediates.push(callback);
   }
 
+  /** Input of a virtual world comes with immediates, and waits for none. */
+  afterInput(callback: () => void): void {
+    this.setImmediate(callback);
+  }
+
   /** Resolves after `delayMs` of virtual time; only while somebody runs the clock. */
   pause(delayMs: number): Promise<void> {
     return new Promise((resolve) => this.setTimer(delayMs, resolve));

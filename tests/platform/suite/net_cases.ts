@@ -48,6 +48,31 @@ const exchangeCases: readonly Case[] = [
       }),
   },
   {
+    name: "afterInput: long work in slices does not keep sockets waiting",
+    run: ({ platform }) =>
+      withPair(platform, async ({ server, client }) => {
+        const { clock } = platform;
+        server.start();
+        client.start();
+        let slices = 0;
+        let [asked, answered] = [0, 0];
+        for (; client.bytes < 3 && slices < 300; slices++) {
+          if (client.bytes === asked) {
+            client.send(pattern(1));
+            asked++;
+          }
+          if (server.bytes > answered) {
+            server.send(pattern(1));
+            answered++;
+          }
+          for (const endMs = clock.nowMs() + 2; clock.nowMs() < endMs;);
+          await new Promise<void>((resolve) => clock.afterInput(resolve));
+        }
+        // A chain of immediates needs more than a hundred.
+        assert(slices <= 30, `three answers took ${slices} slices, expected at most 30`);
+      }),
+  },
+  {
     name: "flush: nothing leaves without it, and onDrained says when all has left",
     run: ({ platform }) =>
       withPair(platform, async ({ server, client }) => {

@@ -5,18 +5,23 @@
  *
  *   --short        about a minute: fewer and shorter runs, no memory row
  *   --only TEXT    only rows whose name begins with TEXT, for example SET or "GET, 50 clients"
- *   --json FILE    where the figures go (default: bench-results/latest.json)
+ *   --json FILE    where the figures go (default: bench-results/latest.json or operations.json)
  *   --strict       fail when a target is missed
+ *   --operations   instead of the comparison: a snapshot under load, a restart after SIGKILL and a
+ *                  wiped node that joins again, with a million keys; about two minutes
  *   --noise        redis-server against a second redis-server: how far from 1 chance alone goes
  *
  * Exit codes: 0 measured, 1 a run failed, 2 wrong usage, 3 a target was missed (`--strict`).
  */
 
 import { type IdleResult, measureIdle, measureMemory, type MemoryResult } from "./bench/memory.ts";
+import { measureOperations } from "./bench/operations.ts";
+import { describeMethod, describeOperations, missedAims } from "./bench/operations_report.ts";
 import { type Peer, startLogboat, startRedis, versionOf } from "./bench/peers.ts";
 import { randomKeys, runLoad, valueBytes } from "./bench/redis_benchmark.ts";
 import { describeReport, missedTargets, type Report } from "./bench/report.ts";
 import { followerRows, measureRow, type RowResult, rows } from "./bench/rows.ts";
+import { executablePath } from "./bench/support.ts";
 
 interface Options {
   readonly short: boolean;
@@ -24,6 +29,7 @@ interface Options {
   readonly json: string;
   readonly strict: boolean;
   readonly noise: boolean;
+  readonly operations: boolean;
 }
 
 const resultsDirectory = new URL("../bench-results/", import.meta.url).pathname;
@@ -32,21 +38,27 @@ const memoryKeys = 1_000_000;
 const preloadRequests = 4 * randomKeys;
 
 function readOptions(args: readonly string[]): Options | string {
-  const values: Record<string, string> = { only: "", json: `${resultsDirectory}latest.json` };
+  const values: Record<string, string> = { only: "", json: "" };
   const switches = new Set<string>();
   for (let i = 0; i < args.length; i++) {
     const name = args[i].replace(/^--/, "");
-    if (["short", "strict", "noise"].includes(name)) switches.add(name);
+    if (["short", "strict", "noise", "operations"].includes(name)) switches.add(name);
     else if (["only", "json"].includes(name) && i + 1 < args.length) values[name] = args[++i];
     else {return `Cannot read the option ${args[i]}: expected --short, --only TEXT, --json FILE, ` +
-        "--strict or --noise";}
+        "--strict, --operations or --noise";}
   }
+  const isCompared = ["short", "noise"].some((name) => switches.has(name)) || values.only !== "";
+  if (switches.has("operations") && isCompared) {
+    return "Cannot use --operations with --short, --noise or --only: those are of the comparison";
+  }
+  const file = switches.has("operations") ? "operations" : "latest";
   return {
     short: switches.has("short"),
     strict: switches.has("strict"),
     noise: switches.has("noise"),
     only: values.only,
-    json: values.json,
+    operations: switches.has("operations"),
+    json: values.json || `${resultsDirectory}${file}.json`,
   };
 }
 
@@ -137,7 +149,28 @@ async function missingPeers(): Promise<string[]> {
   ];
 }
 
+async function runOperations(options: Options): Promise<number> {
+  const loadBefore = Deno.loadavg()[0].toFixed(1);
+  const result = await measureOperations(await dataDirectory());
+  const about = {
+    measuredAt: new Date().toISOString(),
+    machine: { ...await machine(), loadBefore },
+  };
+  const method = `${describeMethod()}; run from ${executablePath() ? "the executable" : "source"}`;
+  const lines = Object.entries(about.machine).map(([key, value]) => `  ${key}: ${value}`);
+  console.log(["Operations of Logboat", "", ...lines, `  method: ${method}`, ""].join("\n"));
+  console.log(describeOperations(result));
+  await writeFigures(options, { ...about, method, ...result });
+  return options.strict && missedAims(result).length > 0 ? 3 : 0;
+}
+
+async function writeFigures(options: Options, figures: unknown): Promise<void> {
+  await Deno.writeTextFile(options.json, JSON.stringify(figures, undefined, 2) + "\n");
+  console.log(`\nFigures: ${options.json}`);
+}
+
 async function run(options: Options): Promise<number> {
+  if (options.operations) return await runOperations(options);
   const redisVersion = await versionOf("redis-server");
   const benchmarkVersion = await versionOf("redis-benchmark");
   if (redisVersion === undefined || benchmarkVersion === undefined) {
@@ -164,8 +197,7 @@ async function run(options: Options): Promise<number> {
   };
   const [subject, peer] = Object.keys(settings);
   console.log(describeReport(report, { subject, peer }));
-  await Deno.writeTextFile(options.json, JSON.stringify(report, undefined, 2) + "\n");
-  console.log(`\nFigures: ${options.json}`);
+  await writeFigures(options, report);
   return options.strict && missedTargets(report).length > 0 ? 3 : 0;
 }
 

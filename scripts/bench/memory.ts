@@ -1,7 +1,7 @@
 /** Resident memory a key, the time of a restart with many keys, and the cost of doing nothing. */
 
 import type { Peer } from "./peers.ts";
-import { valueBytes } from "./redis_benchmark.ts";
+import { keyName, valueOf } from "./paced_load.ts";
 import { pause, until, WireClient, WireError } from "./support.ts";
 
 export interface MemoryResult {
@@ -33,9 +33,9 @@ export async function measureMemory(peer: Peer, keys: number): Promise<MemoryRes
   };
 }
 
-async function fill(peer: Peer, keys: number): Promise<void> {
+/** Writes `keys` keys into an empty server and waits until it counts them. */
+export async function fill(peer: Pick<Peer, "name" | "port">, keys: number): Promise<void> {
   let next = 0;
-  const value = "x".repeat(valueBytes);
   const fillSome = async () => {
     const client = await WireClient.connect(peer.port);
     try {
@@ -44,7 +44,7 @@ async function fill(peer: Peer, keys: number): Promise<void> {
         next = Math.min(keys, first + pipelineLength);
         const commands = Array.from(
           { length: next - first },
-          (_, i) => ["SET", `key:${String(first + i).padStart(12, "0")}`, value],
+          (_, i) => ["SET", keyName(first + i), valueOf(0)],
         );
         const failed = (await client.pipeline(commands)).find((each) => each instanceof WireError);
         if (failed !== undefined) throw new Error(`Cannot fill ${peer.name}: ${failed.message}`);
@@ -57,7 +57,7 @@ async function fill(peer: Peer, keys: number): Promise<void> {
   await holdsKeys(peer, keys);
 }
 
-async function holdsKeys(peer: Peer, keys: number): Promise<void> {
+async function holdsKeys(peer: Pick<Peer, "name" | "port">, keys: number): Promise<void> {
   await until(`${peer.name} holds ${keys} keys`, { withinMs: 120_000 }, async () => {
     const client = await WireClient.connect(peer.port);
     try {

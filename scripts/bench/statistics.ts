@@ -16,3 +16,10 @@ export interface Spread {
 export function spread(values: readonly number[]): Spread {
   return { low: Math.min(...values), high: Math.max(...values) };
 }
+
+/** The value below which `part` of the values are, 0 to 1; 1 is the greatest. */
+export function quantile(values: readonly number[], part: number): number {
+  if (values.length === 0) throw new Error("Cannot take a quantile of nothing");
+  const sorted = Float64Array.from(values).sort();
+  return sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))];
+}

@@ -105,6 +105,7 @@ function joinLines(join: OperationsResult["join"]): Line[] {
   const three = (of: (window: Window) => number) =>
     windows.map((window) => of(window).toFixed(1)).join(" → ") + " ms";
   const reached = windows.map((window) => Math.round(window.commandsPerSecond));
+  // What never happened, and what was lost, has ended the measurement before.
   return [
     {
       name: "wiped node: until it votes",

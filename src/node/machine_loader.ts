@@ -8,8 +8,10 @@ import type { ReplicaState } from "./replica.ts";
 
 /** Bytes between two looks at the clock. */
 const PIECE_BYTES = 1 << 14;
-/** Others have their turn after this time. */
-const SLICE_MS = 8;
+/** Others have their turn after this time: clients and the leader of a node that serves. */
+export const SERVING_SLICE_MS = 8;
+/** Of a node that serves nobody yet, and only has signals to hear. */
+export const STARTING_SLICE_MS = 50;
 
 /**
  * Reads `chunks` to their end. Throws `RdbError` when they are no whole snapshot,
@@ -18,9 +20,10 @@ const SLICE_MS = 8;
 export async function loadMachine(
   chunks: AsyncIterable<Uint8Array>,
   clock: Clock,
+  sliceMs: number,
 ): Promise<ReplicaState> {
   try {
-    return await load(chunks, clock);
+    return await load(chunks, clock, sliceMs);
   } catch (error) {
     if (!(error instanceof RdbError) || error.problem !== "newerVersion") throw error;
     const what = `the snapshot is of a later release (${error.message})`;
@@ -28,15 +31,19 @@ export async function loadMachine(
   }
 }
 
-async function load(chunks: AsyncIterable<Uint8Array>, clock: Clock): Promise<ReplicaState> {
+async function load(
+  chunks: AsyncIterable<Uint8Array>,
+  clock: Clock,
+  sliceMs: number,
+): Promise<ReplicaState> {
   const loader = new SnapshotLoader();
-  let endMs = clock.nowMs() + SLICE_MS;
+  let endMs = clock.nowMs() + sliceMs;
   for await (const chunk of chunks) {
     for (let at = 0; at < chunk.length; at += PIECE_BYTES) {
       loader.push(chunk.subarray(at, at + PIECE_BYTES));
       if (clock.nowMs() < endMs) continue;
       await new Promise<void>((resolve) => clock.afterInput(resolve));
-      endMs = clock.nowMs() + SLICE_MS;
+      endMs = clock.nowMs() + sliceMs;
     }
   }
   const { machine, header } = loader.finish();

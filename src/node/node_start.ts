@@ -12,7 +12,7 @@ import {
 } from "../raft/mod.ts";
 import { StorageError } from "../storage/mod.ts";
 import { whyOutdated } from "./feature_level.ts";
-import { loadMachine } from "./machine_loader.ts";
+import { loadMachine, STARTING_SLICE_MS } from "./machine_loader.ts";
 import type { RaftNodeOptions } from "./options.ts";
 import type { ReplicaState } from "./replica.ts";
 
@@ -43,7 +43,7 @@ async function recover(options: RaftNodeOptions): Promise<NodeStart> {
   const startMs = clock.nowMs();
   const replica = recovered.snapshot === undefined
     ? { machine: new Machine(), last: ENTRY_ID_ZERO, configuration: first }
-    : await loadMachine(storage.snapshots.readAll(recovered.snapshot), clock);
+    : await loadMachine(storage.snapshots.readAll(recovered.snapshot), clock, STARTING_SLICE_MS);
   if (recovered.snapshot !== undefined) {
     const { index } = replica.last;
     logger.info("loaded a snapshot", { index, loadMs: Math.round(clock.nowMs() - startMs) });

@@ -28,7 +28,7 @@ import {
   StorageError,
 } from "../storage/mod.ts";
 import type { Counters } from "./counters.ts";
-import { loadMachine } from "./machine_loader.ts";
+import { loadMachine, SERVING_SLICE_MS } from "./machine_loader.ts";
 import type { ReplicaState } from "./replica.ts";
 
 /** A complete snapshot and the machine that was made of it. */
@@ -252,7 +252,7 @@ export class SnapshotFetcher {
     const startMs = clock.nowMs();
     let state: ReplicaState;
     try {
-      state = await loadMachine(chunksOf(receiver), clock);
+      state = await loadMachine(chunksOf(receiver), clock, SERVING_SLICE_MS);
     } catch (error) {
       return this.#loadFailed(fetch, receiver, error);
     }

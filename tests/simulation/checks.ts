@@ -16,7 +16,13 @@
 
 import { LogIndex, type NodeId } from "../../src/base/mod.ts";
 import type { RaftNode } from "../../src/node/mod.ts";
-import { type Configuration, isDriverMessage, type PeerMessage } from "../../src/raft/mod.ts";
+import {
+  commandOf,
+  type Configuration,
+  decodeConfiguration,
+  isDriverMessage,
+  type PeerMessage,
+} from "../../src/raft/mod.ts";
 import { ConfigurationChecks } from "./configuration_checks.ts";
 import type { DiskShadow, DurableEntry } from "./disk_shadow.ts";
 import { allVoters, decides } from "./quorum.ts";
@@ -279,9 +285,19 @@ export class Checks {
 }
 
 function placeNewest(seen: Seen): void {
-  const { configuration, configurationIndex: index } = seen.node.raft;
+  const { raft } = seen.node;
+  const { configuration, configurationIndex: index } = raft;
   // What is cut off was never so.
   seen.placed = seen.placed.filter((one) => one.index < index);
+  // A leader that decides alone ends one change and begins the next within a step.
+  const from = LogIndex(Math.max((seen.placed.at(-1)?.index ?? 0) + 1, raft.firstInMemory));
+  for (const entry of raft.entries(from, LogIndex(index - 1), Infinity) ?? []) {
+    if (entry.kind !== "configuration" || entry.index >= index) continue;
+    seen.placed.push({
+      index: entry.index,
+      configuration: decodeConfiguration(commandOf(entry)),
+    });
+  }
   seen.placed.push({ index, configuration });
 }
 

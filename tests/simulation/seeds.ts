@@ -69,4 +69,9 @@ export const FAILED_SEEDS: readonly FailedSeed[] = [
     classes: 49,
     showed: "reads that waited were asked for ever more often, and repeated batches filled the log",
   },
+  {
+    seed: 654418,
+    classes: 49,
+    showed: "a leader alone ends a change and begins the next within a step: allowed",
+  },
 ];

@@ -290,9 +290,12 @@ function placeNewest(seen: Seen): void {
   // What is cut off was never so.
   seen.placed = seen.placed.filter((one) => one.index < index);
   // A leader that decides alone ends one change and begins the next within a step.
-  const from = LogIndex(Math.max((seen.placed.at(-1)?.index ?? 0) + 1, raft.firstInMemory));
-  for (const entry of raft.entries(from, LogIndex(index - 1), Infinity) ?? []) {
-    if (entry.kind !== "configuration" || entry.index >= index) continue;
+  const first = Math.max((seen.placed.at(-1)?.index ?? 0) + 1, raft.firstInMemory);
+  const between = first < index
+    ? raft.entries(LogIndex(first), LogIndex(index - 1), Infinity) ?? []
+    : [];
+  for (const entry of between) {
+    if (entry.kind !== "configuration") continue;
     seen.placed.push({
       index: entry.index,
       configuration: decodeConfiguration(commandOf(entry)),

@@ -144,7 +144,8 @@ function isDone(configuration: Configuration, change: MemberChange): boolean {
   const member = memberOf(configuration, change.id);
   switch (change.kind) {
     case "add":
-      return member !== undefined;
+      // Another leader may have given the same id to somebody else, if this change was cut off.
+      return isAt(member, change);
     case "remove":
       return member === undefined;
     case "promote":
@@ -152,9 +153,15 @@ function isDone(configuration: Configuration, change: MemberChange): boolean {
     case "demote":
       return member?.standing === "learner";
     case "move":
-      return member?.raftAddress === change.raftAddress &&
-        member.redisAddress === change.redisAddress;
+      return isAt(member, change);
   }
+}
+
+function isAt(
+  member: Member | undefined,
+  { raftAddress, redisAddress }: Pick<Member, "raftAddress" | "redisAddress">,
+): boolean {
+  return member?.raftAddress === raftAddress && member.redisAddress === redisAddress;
 }
 
 function describeDone(configuration: Configuration, change: MemberChange): string {

@@ -351,6 +351,36 @@ Deno.test("a member that jumps over its removal does not know what became of its
   }
 });
 
+Deno.test("an id that a fallen leader gave in vain, and its successor to another, names the other", async () => {
+  const cluster = await started(3);
+  const first = cluster.leader!;
+  const others = cluster.followers();
+  const cut = (silent: boolean) => {
+    for (const other of others) {
+      cluster.hub.silence(idOf(first), idOf(other), silent);
+      cluster.hub.silence(idOf(other), idOf(first), silent);
+    }
+  };
+  const add = (port: number): MemberChangeRequest => ({
+    kind: "add",
+    raftAddress: `10.0.0.9:${port}`,
+    redisAddress: `10.0.0.9:${port + 1}`,
+    as: "learner",
+  });
+  cut(true);
+  const lost = first.node.operations.changeMembers(add(7000));
+  await cluster.clock.runUntil(
+    () => others.some(({ node }) => node.raft.role === "leader"),
+    20_000,
+  );
+  const second = others.find(({ node }) => node.raft.role === "leader")!;
+  const given = await change(cluster, second, add(8000));
+  assertEquals([given.kind, given.kind === "done" && given.id], ["done", 4]);
+  cut(false);
+  const outcome = await cluster.finish(lost);
+  assertEquals(outcome.kind, "unknown", JSON.stringify(outcome));
+});
+
 Deno.test("members that were no founders take a snapshot of the others when their own are damaged", async () => {
   for (const part of [".rdb", ".manifest"]) {
     const cluster = await started(1);

@@ -74,4 +74,9 @@ export const FAILED_SEEDS: readonly FailedSeed[] = [
     classes: 49,
     showed: "a leader alone ends a change and begins the next within a step: allowed",
   },
+  {
+    seed: 654836,
+    classes: 49,
+    showed: "two newcomers were given one id, by a fallen leader in vain and by its successor",
+  },
 ];

@@ -3,6 +3,7 @@
  *
  *   --seed N       the first seed (default: from the time of day; it is printed first)
  *   --minutes M    how long to go on (default 1)
+ *   --seeds N      end after so many seeds, if that is sooner
  *   --replay       only that seed, twice, with what happened last
  *   --think-ms T   the mean time that a client waits between two operations (default: drawn)
  *   --canaries     plant known bugs instead: each must be found
@@ -31,6 +32,7 @@ const RESULT = "tally ";
 interface Options {
   readonly seed: number;
   readonly minutes: number;
+  readonly seeds: number;
   readonly thinkMs: number | undefined;
   readonly jobs: number;
 }
@@ -38,11 +40,12 @@ interface Options {
 async function main(): Promise<number> {
   const args = parseArgs(Deno.args, {
     boolean: ["replay", "canaries"],
-    string: ["seed", "minutes", "think-ms", "jobs", "worker"],
+    string: ["seed", "minutes", "seeds", "think-ms", "jobs", "worker"],
   });
   const options: Options = {
     seed: Number(args.seed ?? Math.floor(Date.now() / 1000) % 1_000_000),
     minutes: Number(args.minutes ?? 1),
+    seeds: Number(args.seeds ?? Infinity),
     thinkMs: args["think-ms"] === undefined ? undefined : Number(args["think-ms"]),
     jobs: Number(args.jobs ?? navigator.hardwareConcurrency),
   };
@@ -67,12 +70,15 @@ async function replay({ seed, thinkMs }: Options): Promise<number> {
   return first.failure === undefined && first.trace === second.trace ? 0 : 1;
 }
 
-async function work({ seed, minutes, thinkMs, jobs }: Options, job: number): Promise<number> {
+async function work(
+  { seed, minutes, seeds, thinkMs, jobs }: Options,
+  job: number,
+): Promise<number> {
   const tally = await runSwarm({
     firstSeed: seed + job,
     step: jobs,
     budgetMs: minutes * 60_000,
-    seedsMax: Infinity,
+    seedsMax: Math.ceil(seeds / jobs),
     thinkMs,
     twiceEvery: 100,
   });
@@ -82,6 +88,7 @@ async function work({ seed, minutes, thinkMs, jobs }: Options, job: number): Pro
 
 async function startWorker(options: Options, job: number): Promise<Tally> {
   const own = ["--seed", options.seed, "--minutes", options.minutes, "--jobs", options.jobs];
+  if (options.seeds !== Infinity) own.push("--seeds", options.seeds);
   const think = options.thinkMs === undefined ? [] : ["--think-ms", options.thinkMs];
   const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", import.meta.filename!, ...own, ...think, "--worker", job].map(String),

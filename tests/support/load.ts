@@ -69,9 +69,10 @@ export class LoadClient {
     try {
       this.#connection = await this.node.connect();
     } catch (error) {
-      // The second one: the process died with the connection in its queue.
+      // The others: the process died with the connection in its queue, or right after it was made.
       const expected = error instanceof Deno.errors.ConnectionRefused ||
-        error instanceof Deno.errors.ConnectionReset;
+        error instanceof Deno.errors.ConnectionReset ||
+        error instanceof Deno.errors.NotConnected;
       if (!expected) throw error;
       this.losses.push(performance.now());
       await pause(20);

@@ -61,7 +61,8 @@ export class TransactionLoad {
         await this.#transact(client, this.#choose(random));
       } catch (error) {
         const expected = error instanceof Deno.errors.ConnectionRefused ||
-          error instanceof Deno.errors.ConnectionReset;
+          error instanceof Deno.errors.ConnectionReset ||
+          error instanceof Deno.errors.NotConnected;
         if (!expected) throw error;
       }
       await pause(random.unit() * thinkMsMax);

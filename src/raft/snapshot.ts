@@ -34,6 +34,8 @@ export function handleSnapshot(state: RaftState, event: SnapshotReceived): StepR
       members.truncateFrom(1 as LogIndex);
     }
     members.rebase(last.index, configuration);
+    // The log may be committed further already, and say who the members are since.
+    members.commitTo(log.commitIndex);
     membersChanged(state);
     state.outbox.snapshot = { last, configuration };
   } else if (isNews) log.commitTo(last.index);

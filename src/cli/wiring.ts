@@ -15,7 +15,7 @@ import type { Secrets } from "./settings_source.ts";
 const CLUSTER_ID_BYTES = 16;
 /** Frames hold an entry and a header; so does an append that holds many entries. */
 const FRAME_OVERHEAD_BYTES = 64 * 1024;
-/** A batch or a read that got no answer is asked for again this long after a heartbeat was due. */
+/** A batch that got no answer is sent again this long after a heartbeat was due. */
 const REPEAT_HEARTBEATS = 2;
 const REPEAT_MS_MIN = 250;
 

@@ -44,6 +44,17 @@ export function bytesBody<M extends PeerMessage>(
   };
 }
 
+/** A body of entries: their records, one after the other. */
+export function entriesBody<
+  M extends PeerMessage & { readonly entries: readonly LogEntry[] },
+>(): BodyCodec<M> {
+  return {
+    leadBytes: 0,
+    bytes: (message) => bytesOfEntries(message.entries),
+    write: (message, buffer, at) => putEntries(buffer, at, message.entries),
+  };
+}
+
 /** Throws `DecodeError` unless the checksum of `body` from `start` on is the one in the fields. */
 export function verifyBody(what: string, fields: ByteReader, body: Uint8Array, start = 0): void {
   if (crc32(body, start) !== fields.u32()) {
@@ -51,13 +62,13 @@ export function verifyBody(what: string, fields: ByteReader, body: Uint8Array, s
   }
 }
 
-export function bytesOfEntries(entries: readonly LogEntry[]): number {
+function bytesOfEntries(entries: readonly LogEntry[]): number {
   let bytes = 0;
   for (const entry of entries) bytes += entry.record.length;
   return bytes;
 }
 
-export function putEntries(buffer: Uint8Array, at: number, entries: readonly LogEntry[]): void {
+function putEntries(buffer: Uint8Array, at: number, entries: readonly LogEntry[]): void {
   let next = at;
   for (const { record } of entries) {
     buffer.set(record, next);

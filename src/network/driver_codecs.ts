@@ -8,9 +8,8 @@ import {
 } from "../raft/mod.ts";
 import {
   bytesBody,
-  bytesOfEntries,
+  entriesBody,
   type MessageCodecs,
-  putEntries,
   putEntryId,
   readEntries,
   readEntryId,
@@ -142,11 +141,7 @@ export const DRIVER_CODECS: MessageCodecs<DriverMessage> = {
       const entries = readEntries(undefined, fields.u32(), body);
       return { kind: "entriesReply", from, to, term, requestId, entries };
     },
-    body: {
-      leadBytes: 0,
-      bytes: (message) => bytesOfEntries(message.entries),
-      write: (message, buffer, at) => putEntries(buffer, at, message.entries),
-    },
+    body: entriesBody(),
   },
   stateHash: {
     type: 18,

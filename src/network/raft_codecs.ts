@@ -3,9 +3,8 @@
 import { LogIndex, putU32, putU64, Term } from "../base/mod.ts";
 import type { EntryId, RaftMessage } from "../raft/mod.ts";
 import {
-  bytesOfEntries,
+  entriesBody,
   type MessageCodecs,
-  putEntries,
   putEntryId,
   readEntries,
   readEntryId,
@@ -63,11 +62,7 @@ export const RAFT_CODECS: MessageCodecs<RaftMessage> = {
       const entries = readEntries(prev, fields.u32(), body);
       return { kind: "appendEntries", from, to, term, prev, entries, commitIndex };
     },
-    body: {
-      leadBytes: 0,
-      bytes: (message) => bytesOfEntries(message.entries),
-      write: (message, buffer, at) => putEntries(buffer, at, message.entries),
-    },
+    body: entriesBody(),
   },
   appendEntriesReply: {
     type: 4,

@@ -13,6 +13,7 @@ import type {
   ReplyTarget,
   TransactionItem,
 } from "../../src/node/mod.ts";
+import { newCounters } from "../../src/node/counters.ts";
 import { OK, type Reply, type Request, RespError, RespMap } from "../../src/resp/mod.ts";
 
 type Store = Map<string, string>;
@@ -252,20 +253,7 @@ const VIEW: NodeView = {
   quarantined: undefined,
   recovering: false,
   damagedEntries: 0,
-  counters: {
-    snapshotsTaken: 0,
-    snapshotsFailed: 0,
-    snapshotsInstalled: 0,
-    snapshotBytesSent: 0,
-    snapshotBytesReceived: 0,
-    memberChanges: 0,
-    transfers: 0,
-    leaseReads: 0,
-    localReads: 0,
-    entriesRepaired: 0,
-    stateHashesCompared: 0,
-    stateHashesDiffering: 0,
-  },
+  counters: newCounters(),
 };
 
 /** A member of the fake cluster of three. */

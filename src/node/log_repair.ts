@@ -86,6 +86,8 @@ export class LogRepair {
   #fetches: Fetch[] = [];
   #requests = 0;
   #examining = false;
+  /** What could not be read has been found to be good: it is read again at the next tick. */
+  #isRereadDue = false;
 
   constructor(options: LogRepairOptions) {
     this.#options = options;
@@ -130,8 +132,8 @@ export class LogRepair {
         this.#examining = false;
         if (this.#others().length === 0) return onLost(error);
         this.#follow();
-        // What could not be read once and can be now needs nobody.
-        if (!this.#isKnown(error.index!)) this.#options.onRepaired([]);
+        // Not at once: a disk that goes on so would take all of the processor.
+        if (!this.#isKnown(error.index!)) this.#isRereadDue = true;
       },
       (worse) => onLost(asError(worse)),
     );
@@ -139,6 +141,10 @@ export class LogRepair {
 
   /** Asks, and asks somebody else where no answer came. */
   tick(nowMs: number): void {
+    if (this.#isRereadDue) {
+      this.#isRereadDue = false;
+      this.#options.onRepaired([]);
+    }
     if (this.#fetches.length === 0) return;
     const before = this.#fetches.length;
     // What was cut off or compacted meanwhile is nobody's concern any more.

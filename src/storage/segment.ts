@@ -80,7 +80,19 @@ export class Segment {
   /** Takes note of a hole, which is behind everything noted before or among it. */
   noteHole(hole: Hole): void {
     this.last = LogIndex(Math.max(this.last, hole.last));
+    this.#forgetPositionsIn(hole);
     this.holes = [...this.holes, hole].sort((a, b) => a.at - b.at);
+  }
+
+  /** A repair puts the records of a hole one after the other: none need be where it was. */
+  #forgetPositionsIn({ at, end = Infinity }: Hole): void {
+    const offsets = this.#sparseOffsets;
+    const from = offsets.findIndex((offset) => offset > at);
+    if (from < 0) return;
+    let to = from;
+    while (to < offsets.length && offsets[to] < end) to++;
+    offsets.splice(from, to - from);
+    this.#sparseIndices.splice(from, to - from);
   }
 
   forgetHole(hole: Hole): void {

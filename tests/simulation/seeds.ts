@@ -84,4 +84,10 @@ export const FAILED_SEEDS: readonly FailedSeed[] = [
     classes: 49,
     showed: "a snapshot for a lost state took back members that were committed behind it",
   },
+  {
+    seed: 543,
+    classes: 49,
+    showed:
+      "a repair moved records within their range, and they were looked for where they had been",
+  },
 ];

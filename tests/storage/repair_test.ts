@@ -9,6 +9,7 @@ import { CorruptionError, type RaftStorage, StorageError } from "../../src/stora
 import { type DiskFile, PlatformError } from "../../src/platform/mod.ts";
 import { readPersistRecord } from "../../src/storage/persistence_file.ts";
 import { readReadable } from "../../src/storage/readable.ts";
+import { MARK_BYTES, SEGMENT_HEADER_BYTES } from "../../src/storage/segment_format.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "../support/assert.ts";
 import { MemoryDisk } from "../support/memory_disk.ts";
 import {
@@ -346,6 +347,29 @@ Deno.test("damage that comes while a node runs is found, and repaired while writ
   assertEquals(fatal, []);
   const [repairing, writing] = [storage.repair(ALL), storage.persist({ entries: [entry(14, 6)] })];
   await Promise.all([repairing, writing]);
+  await close();
+});
+
+Deno.test("a repair that moves records within its range leaves none to be looked for elsewhere", async () => {
+  const batches = [[entry(1, 1, "x".repeat(SEGMENT_BYTES))], entries(2, 1), entries(3, 2)];
+  const disk = await diskOf("killed", batches);
+  const file = logFiles(disk)[1];
+  disk.flipBit(file, SEGMENT_HEADER_BYTES, 3);
+  const { storage, close } = await open(disk);
+  // Entry 3 is the first in the file whose place is known from the start.
+  assertEquals(storage.damaged, [{ first: LogIndex(2), last: LogIndex(2), term: Term(1) }]);
+  await storage.repair(batches.flat());
+  const third = SEGMENT_HEADER_BYTES + batches[1][0].record.length + MARK_BYTES;
+  for (let at = SEGMENT_HEADER_BYTES; at < third + MARK_BYTES; at += 8) disk.flipBit(file, at, 3);
+  await assertRejects(() => storage.read(LogIndex(3), LogIndex(3), 1), CorruptionError);
+  await storage.examine(LogIndex(3));
+  assertEquals(storage.damaged, [{ first: LogIndex(2), last: LogIndex(4), term: Term(1) }]);
+  await storage.repair(batches.flat());
+  assertEquals(storage.damaged, []);
+  for (let index = 1; index <= 4; index++) {
+    const [found] = await storage.read(LogIndex(index), LogIndex(index), 1);
+    assertEquals(found.index, LogIndex(index));
+  }
   await close();
 });
 

@@ -166,6 +166,10 @@ export class DiskShadow {
 
   /** The process is gone; what was not synced counts as lost until it is written again. */
   crashed(): void {
+    // A cut that was not synced may have been made all the same.
+    for (const changes of this.#pending.values()) {
+      for (const change of changes) if (change.kind === "cut") this.#apply(change);
+    }
     this.#pending.clear();
     this.#live = new Map(this.durable);
   }

@@ -13,6 +13,7 @@
  */
 
 import { parseArgs } from "@std/cli/parse-args";
+import { denoPlatform } from "../src/platform/deno/mod.ts";
 import { findCanaries } from "../tests/simulation/canaries.ts";
 import { reachable } from "../tests/simulation/coverage.ts";
 import { FIRED } from "../tests/simulation/faults.ts";
@@ -28,6 +29,11 @@ import {
 } from "../tests/simulation/swarm.ts";
 
 const RESULT = "tally ";
+const AT_SEED = "at seed ";
+/** A seed takes seconds: one that takes so long will never end. */
+const SEED_MS_MAX = 300_000;
+
+const platform = denoPlatform();
 
 interface Options {
   readonly seed: number;
@@ -81,24 +87,36 @@ async function work(
     seedsMax: Math.ceil(seeds / jobs),
     thinkMs,
     twiceEvery: 100,
+    onSeed: (next) => console.log(AT_SEED + next),
   });
   console.log(RESULT + JSON.stringify(tally));
   return 0;
 }
 
+/** A failure is printed at once: other processes go on and may find more. */
 async function startWorker(options: Options, job: number): Promise<Tally> {
   const own = ["--seed", options.seed, "--minutes", options.minutes, "--jobs", options.jobs];
   if (options.seeds !== Infinity) own.push("--seeds", options.seeds);
-  const think = options.thinkMs === undefined ? [] : ["--think-ms", options.thinkMs];
-  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", import.meta.filename!, ...own, ...think, "--worker", job].map(String),
-    stdout: "piped",
-    stderr: "piped",
-  }).output();
-  const line = new TextDecoder().decode(stdout).split("\n").find((text) => text.startsWith(RESULT));
-  if (line !== undefined) return JSON.parse(line.slice(RESULT.length));
-  const failure = `process ${job} ended early: ${new TextDecoder().decode(stderr)}`;
-  return { ...emptyTally(), failure };
+  if (options.thinkMs !== undefined) own.push("--think-ms", options.thinkMs);
+  const command = [Deno.execPath(), "run", "-A", import.meta.filename!, ...own, "--worker", job];
+  let tally = emptyTally();
+  const text: string[] = [];
+  const at = { seed: "none", sinceMs: performance.now() };
+  const child = platform.process.spawn(command.map(String), (line) => {
+    if (line.startsWith(RESULT)) tally = JSON.parse(line.slice(RESULT.length));
+    else if (!line.startsWith(AT_SEED)) text.push(line);
+    else Object.assign(at, { seed: line.slice(AT_SEED.length), sinceMs: performance.now() });
+  });
+  const watch = setInterval(() => {
+    if (performance.now() - at.sinceMs < SEED_MS_MAX) return;
+    text.push(`it was on this seed for ${SEED_MS_MAX / 1000} seconds`);
+    child.kill("SIGKILL");
+  }, 1000);
+  const code = await child.exited;
+  clearInterval(watch);
+  if (code !== 0) tally.failure = `process ${job} ended at seed ${at.seed}: ${text.join("\n")}`;
+  if (tally.failure !== undefined) console.log(tally.failure);
+  return tally;
 }
 
 function printSummary(tally: Tally): void {
@@ -116,7 +134,7 @@ function printSummary(tally: Tally): void {
   console.log(`faults that never fired: ${silent.join(", ") || "none"}`);
   const unreached = reachable().filter((name) => !(name in tally.coverage));
   console.log(`never reached:${unreached.map((name) => `\n  ${name}`).join("") || " nothing"}`);
-  if (tally.failure !== undefined) console.log(tally.failure);
+  if (tally.failure !== undefined) console.log("FAILED: see above");
 }
 
 function printThreeNodes({ threeNodes }: Tally): void {

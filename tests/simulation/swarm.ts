@@ -70,6 +70,8 @@ export interface SwarmOptions {
   readonly thinkMs: number | undefined;
   /** Every so many seeds one is run twice: the traces must be equal. */
   readonly twiceEvery: number;
+  /** A seed begins. */
+  readonly onSeed?: (seed: number) => void;
 }
 
 /** Stops at the first failure. */
@@ -80,6 +82,7 @@ export async function runSwarm(options: SwarmOptions): Promise<Tally> {
   watchCoverage();
   takeCoverage();
   do {
+    options.onSeed?.(seed);
     const plan = drawPlan(seed, options);
     const fromMs = performance.now();
     const outcome = await simulate(plan);

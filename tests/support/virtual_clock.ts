@@ -12,6 +12,8 @@ interface Pending {
   callback: (() => void) | undefined;
 }
 
+/** Rounds of immediates without a timer between them: more is a loop that never ends. */
+const ROUNDS_MAX = 10_000;
 /** Steps before the event loop has its turn, in which it reports rejections that nobody handles. */
 const STEPS_A_TURN = 64;
 
@@ -117,22 +119,27 @@ export class VirtualClock implements Clock {
 
   /** Lets promises and immediates run until there are none. */
   async #settle(): Promise<void> {
+    let rounds = 0;
     do {
-      this.#runImmediates();
+      this.#runImmediates(++rounds);
       await inTurnOfLoop(() => {});
     } while (this.#immediates.length > 0);
   }
 
   #settleNow(drain: () => void): void {
+    let rounds = 0;
     do {
-      this.#runImmediates();
+      this.#runImmediates(++rounds);
       drain();
     } while (this.#immediates.length > 0);
   }
 
-  #runImmediates(): void {
+  #runImmediates(round: number): void {
     const immediates = this.#immediates;
     if (immediates.length === 0) return;
+    if (round > ROUNDS_MAX) {
+      throw new Error(`Cannot go on: time stands still at ${this.#nowMs} ms, work always follows`);
+    }
     this.#immediates = [];
     for (const callback of immediates) callback();
   }

@@ -4,6 +4,7 @@
  * leave, and the core hears of it, only when the disk has it.
  */
 
+import type { LogIndex } from "../base/mod.ts";
 import type { HardState, LogEntry, PeerMessage, Ready } from "../raft/mod.ts";
 import type { PersistBatch, SnapshotReceiver } from "../storage/mod.ts";
 
@@ -76,7 +77,7 @@ export class PersistQueue {
       });
     } else {
       pending.hardState = ready.hardState ?? pending.hardState;
-      appendReplacing(pending.entries, ready.entries);
+      appendReplacing(pending, ready.entries);
       for (const message of ready.messagesAfterPersist) pending.messages.push(message);
       pending.number = ready.number;
     }
@@ -116,9 +117,22 @@ export class PersistQueue {
   }
 }
 
-/** `later` replaces everything from its first index on. */
-function appendReplacing(entries: LogEntry[], later: readonly LogEntry[]): void {
+/**
+ * `later` replaces everything from its first index on. Nobody waits for word of what is replaced: it
+ * would go to a leader of an older term, and say that the disk has what it never gets.
+ */
+function appendReplacing(pending: Pending, later: readonly LogEntry[]): void {
   if (later.length === 0) return;
-  while (entries.length > 0 && entries[entries.length - 1].index >= later[0].index) entries.pop();
+  const { entries, messages } = pending;
+  const first = later[0].index;
+  if (messages.some((message) => acknowledgesFrom(first, message))) {
+    pending.messages = messages.filter((message) => !acknowledgesFrom(first, message));
+  }
+  while (entries.length > 0 && entries[entries.length - 1].index >= first) entries.pop();
   for (const entry of later) entries.push(entry);
+}
+
+function acknowledgesFrom(first: LogIndex, message: PeerMessage): boolean {
+  return message.kind === "appendEntriesReply" && message.conflict === undefined &&
+    message.index >= first;
 }

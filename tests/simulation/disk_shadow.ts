@@ -47,6 +47,8 @@ export class DiskShadow {
   durableLast = 0;
   /** The entries up to this one are in a durable snapshot. */
   snapshotLast = 0;
+  /** The node has written that its log begins behind this entry. */
+  #givenUpLast = 0;
   readonly #states = new Map<string, StoredState>();
   readonly #snapshots = new Set<number>();
   readonly #pending = new Map<string, Change[]>();
@@ -95,9 +97,23 @@ export class DiskShadow {
     if (path.includes("/state-")) {
       const decoded = decodeState(bytes);
       if (decoded.kind === "ok") {
+        this.#giveUpBefore(decoded.value.firstSegment);
         this.#note(path, { kind: "state", path, state: decoded.value });
       }
     } else if (path.endsWith(".log")) this.#wroteLog(path, bytes, at);
+  }
+
+  /** Files of what is given up may go at any later start, whatever has become of the snapshot. */
+  #giveUpBefore(first: number): void {
+    if (first - 1 <= this.#givenUpLast) return;
+    for (const entry of this.#live.values()) {
+      if (entry.index < first && entry.index > this.snapshotLast) this.#cutIfDurable(entry);
+    }
+    this.#givenUpLast = first - 1;
+  }
+
+  #cutIfDurable(entry: DurableEntry): void {
+    if (this.durable.get(entry.index)?.term === entry.term) this.#host.onDurableEntryCut(entry);
   }
 
   #wroteLog(path: string, bytes: Uint8Array, at: number): void {
@@ -127,9 +143,7 @@ export class DiskShadow {
     if (!path.endsWith(".log")) return;
     for (const entry of this.#live.values()) {
       if (entry.path !== path || entry.offset < bytes) continue;
-      if (entry.index > this.snapshotLast && this.durable.get(entry.index)?.term === entry.term) {
-        this.#host.onDurableEntryCut(entry);
-      }
+      if (entry.index > Math.max(this.snapshotLast, this.#givenUpLast)) this.#cutIfDurable(entry);
       this.#live.delete(entry.index);
     }
     this.#note(path, { kind: "cut", path, bytes });
@@ -223,7 +237,7 @@ export class DiskShadow {
       for (const entry of this.durable.values()) {
         if (entry.path !== change.path || entry.offset < change.bytes) continue;
         this.durable.delete(entry.index);
-        if (entry.index > this.snapshotLast) {
+        if (entry.index > Math.max(this.snapshotLast, this.#givenUpLast)) {
           this.durableLast = Math.min(this.durableLast, entry.index - 1);
         }
       }

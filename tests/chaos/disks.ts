@@ -145,15 +145,17 @@ async function failedSync(context: ScenarioContext): Promise<void> {
   });
 }
 
+/** `provoke` makes the node sync, once the fault waits for that; without it the load does. */
 async function failOneSync(
   arena: Arena,
   victim: TestNode,
   fault: "eio-once" | `eio-once ${string}`,
+  provoke?: () => Promise<void>,
 ): Promise<void> {
   const before = await arena.diskShim.firedCount(victim);
   arena.expectEnd(victim);
   await arena.diskShim.set(victim, fault);
-  await endsWith(victim, EXIT_CODES.diskFailed.code, 10_000);
+  await Promise.all([provoke?.(), endsWith(victim, EXIT_CODES.diskFailed.code, 10_000)]);
   arena.fired("failed syncs", await arena.diskShim.firedCount(victim) - before);
   await arena.diskShim.set(victim, "none");
 }
@@ -167,10 +169,15 @@ async function failedVote(context: ScenarioContext): Promise<void> {
       const candidate = arena.random.pick(arena.others(leader));
       const others = arena.others(candidate);
       const term = await highestTerm(others);
-      const failing = failOneSync(arena, candidate, "eio-once /state-");
-      const { status } = await leader.post("/api/v1/transfer", { to: candidate.id }, 20_000);
-      assertEquals(status, 409, "the transfer to a node that cannot write its vote");
-      await failing;
+      await failOneSync(arena, candidate, "eio-once /state-", async () => {
+        const { status, body } = await leader.post(
+          "/api/v1/transfer",
+          { to: candidate.id },
+          20_000,
+        );
+        const what = "the transfer to a node that cannot write its vote";
+        assertEquals(status, 409, `${what}: ${JSON.stringify(body)}`);
+      });
       await arena.progress(200, others);
       assertEquals(await highestTerm(others), term, "nobody was asked for a vote");
       await candidate.start();

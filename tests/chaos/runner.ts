@@ -70,14 +70,9 @@ async function runOne(scenario: Scenario, { seed, long, hub, print }: OneRun): P
   const startMs = performance.now();
   const seconds = () => `${((performance.now() - startMs) / 1000).toFixed(1)} s`;
   const notes: string[] = [];
+  const context = { seed, long, hub, random: new Prng(seed), note: (s: string) => notes.push(s) };
   try {
-    await scenario.run({
-      seed,
-      long,
-      hub,
-      random: new Prng(seed),
-      note: (text) => notes.push(text),
-    });
+    await nothingUnhandled(() => scenario.run(context));
     print(`ok      ${name} (${seconds()}, seed ${seed}): ${title}`);
     for (const note of notes) print(`        ${note}`);
     return true;
@@ -88,4 +83,22 @@ async function runOne(scenario: Scenario, { seed, long, hub, print }: OneRun): P
     print(`Again: deno task chaos --only ${name} --seed ${seed}${long ? " --long" : ""}`);
     return false;
   }
+}
+
+/** What fails where the scenario does not wait for it is its failure too, not the end of the run. */
+async function nothingUnhandled(run: () => Promise<void>): Promise<void> {
+  const reasons: unknown[] = [];
+  const keep = (event: PromiseRejectionEvent) => {
+    event.preventDefault();
+    reasons.push(event.reason);
+  };
+  globalThis.addEventListener("unhandledrejection", keep);
+  try {
+    await run();
+    // The event comes after the jobs that are due now.
+    await new Promise((resolve) => setTimeout(resolve));
+  } finally {
+    globalThis.removeEventListener("unhandledrejection", keep);
+  }
+  if (reasons.length > 0) throw reasons[0];
 }

@@ -55,6 +55,21 @@ Deno.test("a failure is counted, told with its seed, and can be run again alone 
   assertEquals(seeds[1], seeds[0]);
 });
 
+Deno.test("what fails unnoticed while a scenario runs is its failure, and the run goes on", async () => {
+  const lines: string[] = [];
+  const careless = scenario("A", {
+    quick: true,
+    async run() {
+      Promise.reject(new Error("nobody waits for this"));
+      await Promise.resolve();
+    },
+  });
+  const table = [careless, scenario("B", { quick: true })];
+  const report = await runScenarios(table, { ...options, print: (line) => lines.push(line) });
+  assertEquals(report, { runs: 2, failures: 1 });
+  assertStringIncludes(lines.join("\n"), "nobody waits for this");
+});
+
 Deno.test("names that no scenario has are found", () => {
   assertEquals(unknownNames([scenario("A")], ["A", "X"]), ["X"]);
 });

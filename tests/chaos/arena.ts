@@ -59,6 +59,7 @@ const TRANSACTION_KEYS = 8;
 const TRANSACTION_CLIENTS_MIN = 3;
 /** What a command that is right may be refused with: it had no effect, or may have had one. */
 const REFUSAL = /^(CLUSTERDOWN|UNCERTAIN) /;
+const GET = { kind: "get" } as const;
 const HISTORY_BUDGET_MS = 30_000;
 /** How soon clients must be answered again after a fault, an edge election included. */
 const PROGRESS_MS = 30_000;
@@ -318,16 +319,20 @@ export class Arena {
   /** Reads every key that was touched, each on another node, into the history. */
   async #readAll(): Promise<Map<string, string | null>> {
     const keys = [...new Set(this.history.operations.map((operation) => operation.key))];
-    const clients = await Promise.all(this.nodes.map((node) => node.connect()));
-    const process = this.history.newProcess();
     const finals = new Map<string, string | null>();
-    for (const [at, key] of keys.entries()) {
-      const open = this.history.call(process, key, { kind: "get" });
-      const value = await clients[at % clients.length].call("GET", key) as string | null;
-      this.history.returned(open, value);
-      finals.set(key, value);
-    }
-    for (const client of clients) client.close();
+    await Promise.all(this.nodes.map(async (node, turn) => {
+      const own = keys.filter((_, at) => at % this.nodes.length === turn);
+      // All at one time, so that each read is by a client of its own for the history.
+      const open = own.map((key) => this.history.call(this.history.newProcess(), key, GET));
+      const replies = await node.withClient((client) =>
+        client.callAll(own.map((key) => ["GET", key]))
+      );
+      for (const [at, key] of own.entries()) {
+        const value = replies[at] as string | null;
+        this.history.returned(open[at], value);
+        finals.set(key, value);
+      }
+    }));
     return finals;
   }
 

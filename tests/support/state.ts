@@ -4,16 +4,25 @@ import { assertEquals } from "./assert.ts";
 import type { Cluster, TestNode } from "./cluster.ts";
 import type { WireClient, WireReply } from "./wire_client.ts";
 
+/** So few that large values meet no limit of what a client may have waiting. */
+const KEYS_AT_ONCE = 16;
+
 /** Every key of database 0 with its type and value, as this node answers. */
 export async function contentsOf(node: TestNode): Promise<Map<string, unknown>> {
   return await node.withClient(async (client) => {
     const contents = new Map<string, unknown>();
-    for (const key of await scanAll(client)) {
-      const type = await client.call("TYPE", key);
-      const value = type === "hash"
-        ? pairsOf(await client.call("HGETALL", key) as WireReply[])
-        : await client.call("GET", key);
-      contents.set(key, { type, value });
+    const keys = await scanAll(client);
+    for (let from = 0; from < keys.length; from += KEYS_AT_ONCE) {
+      const some = keys.slice(from, from + KEYS_AT_ONCE);
+      const types = await client.callAll(some.map((key) => ["TYPE", key]));
+      const values = await client.callAll(
+        some.map((key, at) => [types[at] === "hash" ? "HGETALL" : "GET", key]),
+      );
+      for (const [at, key] of some.entries()) {
+        const type = types[at];
+        const value = type === "hash" ? pairsOf(values[at] as WireReply[]) : values[at];
+        contents.set(key, { type, value });
+      }
     }
     return contents;
   });
@@ -40,8 +49,8 @@ function pairsOf(flat: readonly WireReply[]): [WireReply, WireReply][] {
 /** All members hold the same keys and values, each asked for its own. */
 export async function assertSameContents(cluster: Cluster): Promise<void> {
   const [first, ...others] = cluster.present;
-  const expected = await contentsOf(first);
-  for (const node of others) {
-    assertEquals(await contentsOf(node), expected, `node ${node.id} and node ${first.id} differ`);
+  const [expected, ...contents] = await Promise.all(cluster.present.map(contentsOf));
+  for (const [at, node] of others.entries()) {
+    assertEquals(contents[at], expected, `node ${node.id} and node ${first.id} differ`);
   }
 }

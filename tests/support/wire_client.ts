@@ -75,10 +75,19 @@ export class WireClient {
 
   /** Like `command`, and throws when the reply is an error or late. */
   async call(...args: readonly (string | number)[]): Promise<WireReply> {
-    const what = `reply to ${args.join(" ").slice(0, 80)}`;
-    const reply = await within(what, 15_000, this.command(...args));
-    if (reply instanceof WireError) throw new Error(`${what}: ${reply.message}`);
+    const [reply] = await this.callAll([args]);
     return reply;
+  }
+
+  /** Like `pipeline`, and throws when a reply is an error or they are late. */
+  async callAll(commands: readonly (readonly (string | number)[])[]): Promise<WireReply[]> {
+    const what = (at: number) => `reply to ${commands[at].join(" ").slice(0, 80)}`;
+    if (commands.length === 0) return [];
+    const replies = await within(what(commands.length - 1), 15_000, this.pipeline(commands));
+    for (const [at, reply] of replies.entries()) {
+      if (reply instanceof WireError) throw new Error(`${what(at)}: ${reply.message}`);
+    }
+    return replies;
   }
 
   /** Puts raw bytes on the wire, expecting nothing. */

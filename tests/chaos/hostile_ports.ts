@@ -125,18 +125,22 @@ const ADMIN_REQUESTS: readonly { readonly send: string; readonly status: RegExp 
   { send: "\x16\x03\x01\x00\xc8", status: /4\d\d/ },
 ];
 
+async function assertAnswered(
+  where: { hostname: string; port: number },
+  { send, status }: (typeof ADMIN_REQUESTS)[number],
+): Promise<void> {
+  const bytes = await exchange(where, text.encode(send), ADMIN_HANG_UP_MS);
+  const reply = new TextDecoder("latin1").decode(bytes);
+  // A node may also hang up without a word.
+  const code = /^HTTP\/1\.\d (\d+)/.exec(reply)?.[1] ?? "400";
+  assert(status.test(code), `${JSON.stringify(send.slice(0, 60))}: ${reply.slice(0, 200)}`);
+}
+
 async function strangersAtAdminPort(context: ScenarioContext): Promise<void> {
   await withArena(context, {}, async (arena) => {
     const leader = await arena.cluster.leader();
     const { term } = await leader.status();
     const where = { hostname: leader.clientHost, port: leader.adminPort };
-    const decoder = new TextDecoder("latin1");
-    for (const { send, status } of ADMIN_REQUESTS) {
-      const reply = decoder.decode(await exchange(where, text.encode(send), ADMIN_HANG_UP_MS));
-      // A node may also hang up without a word.
-      const code = /^HTTP\/1\.\d (\d+)/.exec(reply)?.[1] ?? "400";
-      assert(status.test(code), `${JSON.stringify(send.slice(0, 60))}: ${reply.slice(0, 200)}`);
-    }
     // Half a request, many times over: each gets its time, none holds up the others.
     const half = text.encode("GET /metrics HTTP/1.1\r\nHost: x\r\nX-Slow: ");
     const waiting = Array.from({ length: 30 }, () => exchange(where, half, ADMIN_HANG_UP_MS));
@@ -144,9 +148,10 @@ async function strangersAtAdminPort(context: ScenarioContext): Promise<void> {
       { length: context.long ? 500 : 60 },
       () => exchange(where, randomBytes(context.random, 200), ADMIN_HANG_UP_MS),
     );
+    const answered = ADMIN_REQUESTS.map((request) => assertAnswered(where, request));
     await arena.progress(100);
     assertEquals((await leader.readiness()).status, 200);
-    await Promise.all([...waiting, ...random]);
+    await Promise.all([...answered, ...waiting, ...random]);
     await arena.progress(200);
     arena.fired("strange requests", ADMIN_REQUESTS.length + waiting.length + random.length);
     const status = await leader.status();

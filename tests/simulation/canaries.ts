@@ -16,6 +16,7 @@ import { Client } from "./clients.ts";
 import { MEMBER_CANARIES } from "./member_canaries.ts";
 import { drawPlan } from "./plan.ts";
 import { type Canary, patch, patchReady, patchStep } from "./planting.ts";
+import { RELEASE_CANARIES } from "./release_canaries.ts";
 import { simulate } from "./simulation.ts";
 
 /** Reads of nodes that `applies` picks are answered at once, at the node's own commit index. */
@@ -210,6 +211,7 @@ export const CANARIES: readonly Canary[] = [
     },
   },
   ...MEMBER_CANARIES,
+  ...RELEASE_CANARIES,
 ];
 
 /** Every other call says yes. */

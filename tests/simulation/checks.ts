@@ -1,6 +1,7 @@
 /**
  * The invariants that are held after every step, from outside of the nodes; those of the states are
- * in `state_checks.ts`, of the members in `configuration_checks.ts`.
+ * in `state_checks.ts`, of the members in `configuration_checks.ts`, of the releases in
+ * `level_checks.ts`.
  *
  * - ES at most one leader a term, with the votes of a majority of each set of voters
  * - LM equal index and term mean equal entries and equal predecessors
@@ -25,6 +26,7 @@ import {
 } from "../../src/raft/mod.ts";
 import { ConfigurationChecks } from "./configuration_checks.ts";
 import type { DiskShadow, DurableEntry } from "./disk_shadow.ts";
+import { LevelChecks } from "./level_checks.ts";
 import { allVoters, decides } from "./quorum.ts";
 import { StateChecks } from "./state_checks.ts";
 import { Violation } from "./violation.ts";
@@ -54,6 +56,7 @@ export class Checks {
   committedLast = 0;
   readonly configurations: ConfigurationChecks;
   readonly states: StateChecks;
+  readonly levels = new LevelChecks();
   readonly #shadows: ReadonlyMap<NodeId, DiskShadow>;
   readonly #leaders = new Map<number, NodeId>();
   /** Who has granted its vote, by term and candidate. */
@@ -80,6 +83,7 @@ export class Checks {
     const members = undefined;
     this.#seen.set(id, { node, placed, members, role, term, commit: 0, applied: 0 });
     this.states.watch(node);
+    this.levels.started(id, node);
   }
 
   stopped(id: NodeId): void {
@@ -92,9 +96,14 @@ export class Checks {
       const { raft } = seen.node;
       if (raft.term < seen.term) throw new Violation("MT", `the term of node ${id} fell`);
       const leadsAnew = raft.role === "leader" && raft.term > seen.term;
+      const leads = seen.role === "leader" && raft.role === "leader" && !leadsAnew;
       seen.term = raft.term;
       if (raft.role !== seen.role || leadsAnew) this.#roleChanged(id, seen);
-      if (raft.configuration !== seen.placed.at(-1)!.configuration) placeNewest(seen);
+      const before = seen.placed.at(-1)!.configuration;
+      if (raft.configuration !== before) {
+        this.levels.changed(id, before, raft.configuration, leads);
+        placeNewest(seen);
+      }
       if (raft.commitIndex !== seen.commit) {
         this.#commitChanged(id, seen);
         this.#checkMembers(id, seen);
@@ -104,6 +113,7 @@ export class Checks {
       if (appliedIndex > raft.commitIndex) {
         throw new Violation("SM", `node ${id} applied ${appliedIndex}, not committed`);
       }
+      if (appliedIndex !== seen.applied) this.levels.applied(id, seen.node);
       seen.applied = appliedIndex;
     }
   }

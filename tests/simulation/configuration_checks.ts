@@ -40,6 +40,7 @@ export class ConfigurationChecks {
       if (outgoing !== undefined) fail("begins a change while another one is under way");
       if (!isSame(incoming, incomingBefore)) fail("has other voters than were decided on");
     }
+    if (configuration.featureLevel < before.featureLevel) fail("uses a lower feature level");
     this.#checkIds(configuration, fail);
     this.newest = configuration;
     this.index = index;

@@ -60,6 +60,10 @@ export class FaultContext {
       world.fail(new Violation("CC", `node ${id} does not start: ${error}`));
       return;
     }
+    if ((error as StorageError).kind === "newerFormat") {
+      world.count("older release refused at its start");
+      world.releases.update(id);
+    }
     world.replaceDisk(id);
     this.restartLater(id, factor);
   }

@@ -9,6 +9,7 @@ import { networkFaults } from "./network_faults.ts";
 import { quietRules } from "./network.ts";
 import { FAULT_CLASSES, type FaultClass } from "./plan.ts";
 import { processFaults } from "./process_faults.ts";
+import { releaseFaults } from "./release_faults.ts";
 import { snapshotFaults } from "./snapshot_faults.ts";
 import { Violation } from "./violation.ts";
 import type { World } from "./world.ts";
@@ -68,6 +69,11 @@ export const FIRED: readonly string[] = [
   "snapshot received",
   "removed node started",
   "fatal removed",
+  "feature level risen",
+  "older release refused at its start",
+  "older release refused by a peer",
+  "older newcomer refused",
+  "fatal outdated",
 ];
 
 export class Faults {
@@ -84,6 +90,7 @@ export class Faults {
       ...diskFaults(this.#context),
       ...snapshotFaults(this.#context),
       ...memberFaults(this.#context),
+      ...releaseFaults(this.#context),
     };
   }
 
@@ -157,7 +164,8 @@ export class Faults {
 
   /** Only the nodes of `core` run from now on, all of them. */
   async runOnly(core: readonly NodeId[]): Promise<void> {
-    const { hub, ids, live } = this.#world;
+    const { hub, ids, live, releases } = this.#world;
+    releases.updateAll();
     for (const id of ids) {
       if (!core.includes(id)) this.#world.stop(id, (disk) => disk.kill());
     }

@@ -10,8 +10,9 @@ import {
   type PeerAddress,
   type RaftNetwork,
   type RaftNetworkHandler,
+  type RefusalCode,
 } from "../../src/network/mod.ts";
-import { FEATURE_LEVEL, type PeerMessage } from "../../src/raft/mod.ts";
+import type { PeerMessage } from "../../src/raft/mod.ts";
 import type { VirtualClock } from "../support/virtual_clock.ts";
 import { DELAY_FACTOR_MAX } from "./deadlines.ts";
 import { isDamageNoticed } from "./frame_damage.ts";
@@ -99,8 +100,8 @@ export class SimulatedHub {
       if (!one.knows(other.id) && !other.knows(one.id)) return;
       const refused = one.refuses(other) || other.refuses(one);
       if (refused) return;
-      one.peerUp(other.id);
-      other.peerUp(one.id);
+      one.peerUp(other);
+      other.peerUp(one);
     });
   }
 
@@ -205,20 +206,26 @@ function copyOf(message: PeerMessage): PeerMessage {
 export class SimulatedNetwork implements RaftNetwork {
   readonly id: NodeId;
   readonly listenPort = 0;
+  /** The highest that the program supports. */
+  readonly featureLevel: number;
   /** Changes with each reset: what was sent before does not arrive. */
   generation = 0;
   readonly #hub: SimulatedHub;
   readonly #clock: NodeClock;
   readonly #up = new Set<NodeId>();
+  /** Those of `#up` of which the node has been told. */
+  readonly #greeted = new Set<NodeId>();
   /** Undefined until the node names its peers: then everybody is one. */
   #peers: Set<NodeId> | undefined;
   #removed = new Set<NodeId>();
+  #levelInUse = 0;
   #queue: PeerMessage[] = [];
   #handler: RaftNetworkHandler | undefined;
 
-  constructor(hub: SimulatedHub, id: NodeId, clock: NodeClock) {
+  constructor(hub: SimulatedHub, id: NodeId, clock: NodeClock, featureLevel: number) {
     this.#hub = hub;
     this.id = id;
+    this.featureLevel = featureLevel;
     this.#clock = clock;
   }
 
@@ -248,22 +255,28 @@ export class SimulatedNetwork implements RaftNetwork {
     for (const id of ids) if (!known.has(id)) this.removePeer(id);
   }
 
-  setFeatureLevel(): void {}
+  setFeatureLevel(level: number): void {
+    this.#levelInUse = level;
+  }
 
   knows(id: NodeId): boolean {
     return this.#peers === undefined || this.#peers.has(id);
   }
 
-  /** Turns `other` away if it was removed. */
+  /** Turns `other` away if it was removed, or is too old and not linked yet. */
   refuses(other: SimulatedNetwork): boolean {
-    if (!this.#removed.has(other.id)) return false;
-    other.refusedBy(this.id);
+    if (this.#removed.has(other.id)) {
+      other.refusedBy(this.id, "removed", "this node was removed from the cluster");
+      return true;
+    }
+    if (other.featureLevel >= this.#levelInUse || this.#up.has(other.id)) return false;
+    this.#hub.watch.onFault("older release refused by a peer");
+    other.refusedBy(this.id, "featureLevel", `the cluster uses ${this.#levelInUse}`);
     return true;
   }
 
-  refusedBy(peer: NodeId): void {
-    const text = "this node was removed from the cluster";
-    this.#clock.whenAwake(() => this.#handler?.onRefused(peer, "removed", text));
+  refusedBy(peer: NodeId, code: RefusalCode, text: string): void {
+    this.#clock.whenAwake(() => this.#handler?.onRefused(peer, code, text));
   }
 
   send(message: PeerMessage): boolean {
@@ -281,7 +294,7 @@ export class SimulatedNetwork implements RaftNetwork {
   }
 
   isConnected(peer: NodeId): boolean {
-    return this.#up.has(peer);
+    return this.#up.has(peer) && this.#greeted.has(peer);
   }
 
   stats(): NetworkStats {
@@ -324,17 +337,19 @@ export class SimulatedNetwork implements RaftNetwork {
     });
   }
 
-  peerUp(peer: NodeId): void {
+  peerUp({ id: peer, featureLevel }: SimulatedNetwork): void {
     if (this.#handler === undefined || this.#up.has(peer)) return;
     this.#up.add(peer);
-    const hello = { raftAddress: `node-${peer}:7379`, featureLevel: FEATURE_LEVEL };
+    const hello = { raftAddress: `node-${peer}:7379`, featureLevel };
     this.#clock.whenAwake(() => {
+      this.#greeted.add(peer);
       this.#handler?.onPeerHello(peer, hello);
       this.#handler?.onPeerUp(peer);
     });
   }
 
   peerClosed(peer: NodeId, heard: boolean): void {
+    this.#greeted.delete(peer);
     if (!this.#up.delete(peer) || !heard) return;
     this.#clock.whenAwake(() => this.#handler?.onPeerClosed(peer));
   }

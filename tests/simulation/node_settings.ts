@@ -1,13 +1,11 @@
 /** What every node of a run is made with: limits so low that a short run meets them. */
 
 import type { RaftNodeOptions } from "../../src/node/mod.ts";
-import { FEATURE_LEVEL } from "../../src/raft/mod.ts";
 import { type Plan, TIMINGS } from "./plan.ts";
 
 type Settings = Pick<
   RaftNodeOptions,
   | "advertise"
-  | "featureLevel"
   | "reading"
   | "snapshotLogBytes"
   | "snapshotRateBytes"
@@ -24,7 +22,6 @@ export function nodeSettings(plan: Plan): Settings {
   const timing = TIMINGS[plan.timing];
   return {
     advertise: {},
-    featureLevel: FEATURE_LEVEL,
     reading: { reads: plan.reads, stalenessMsMax: 1000 },
     snapshotLogBytes: plan.snapshotLogBytes,
     snapshotRateBytes: plan.snapshotRateBytes,

@@ -74,28 +74,48 @@ export class Operators {
   /** Starts a process that joins; it tries until it is told something. The id when it has one. */
   async join(newcomer: Newcomer): Promise<NodeId | undefined> {
     const place = ++this.#lastPlace;
+    let level = this.#newcomerLevel();
     for (let left = JOIN_ATTEMPTS; left > 0 && this.active; left--) {
-      const answer = await this.#join(place, newcomer);
+      const answer = await this.#join(place, newcomer, level);
       this.#world.count(`join ${answer?.kind ?? "unanswered"}`);
       if (answer?.kind === "joined") {
         this.#world.addNode(answer.nodeId);
+        const { used } = this.#world.checks.levels;
+        this.#world.releases.install(answer.nodeId, this.active ? level : Math.max(level, used));
         await this.#world.start(answer.nodeId);
         return answer.nodeId;
       }
-      if (answer?.kind === "refused") return undefined;
+      if (answer?.kind === "refused") {
+        const { featureLevel } = this.#world.checks.configurations.newest;
+        if (level >= featureLevel) return undefined;
+        this.#world.count("older newcomer refused");
+        level = featureLevel;
+      }
       await this.#world.clock.pause(this.#unitMs * this.#prng.unit());
     }
     return undefined;
   }
 
-  #join(place: number, { as, replaces }: Newcomer): Promise<JoinAnswer | undefined> {
+  /** Mostly what the cluster uses. */
+  #newcomerLevel(): number {
+    const { plan, checks } = this.#world;
+    const { featureLevel } = checks.configurations.newest;
+    if (!plan.faults.has("mixedVersions")) return featureLevel;
+    return Math.max(FEATURE_LEVEL, featureLevel + this.#prng.pick([-1, 0, 0, 1]));
+  }
+
+  #join(
+    place: number,
+    { as, replaces }: Newcomer,
+    featureLevel: number,
+  ): Promise<JoinAnswer | undefined> {
     const contact = this.#contact();
     if (contact === undefined) return Promise.resolve(undefined);
     const asked = contact.node.operations.join({
       ...addressesOf(place),
       as,
       replaces,
-      featureLevel: FEATURE_LEVEL,
+      featureLevel,
     });
     return this.#ask(contact, asked);
   }

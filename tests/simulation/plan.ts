@@ -55,10 +55,12 @@ export const FAULT_CLASSES = [
   "restartRemoved",
   "transferInChange",
   "leases",
+  "mixedVersions",
 ] as const;
 
-/** Later classes are drawn apart from everything else, so that they change no other draw. */
+/** Later classes are drawn apart from everything before, so that they change no other draw. */
 const FIRST_CLASSES = 26;
+const SECOND_CLASSES = 49;
 
 export type FaultClass = typeof FAULT_CLASSES[number];
 
@@ -109,9 +111,14 @@ export function drawPlan(seed: number, options: PlanOptions = {}): Plan {
   const first = FAULT_CLASSES.slice(0, FIRST_CLASSES);
   const faults = new Set<FaultClass>(first.filter(() => prng.chance(share)));
   const laterPrng = new Prng(seed * 7907 + 17);
-  for (const kind of FAULT_CLASSES.slice(FIRST_CLASSES, classes)) {
+  const lastClass = Math.min(classes ?? Infinity, SECOND_CLASSES);
+  for (const kind of FAULT_CLASSES.slice(FIRST_CLASSES, lastClass)) {
     // Without snapshots there is nothing that the classes behind it could do.
     if (laterPrng.chance(kind === "snapshots" ? 0.6 : share)) faults.add(kind);
+  }
+  const newestPrng = new Prng(seed * 7901 + 19);
+  for (const kind of FAULT_CLASSES.slice(SECOND_CLASSES, classes)) {
+    if (newestPrng.chance(share)) faults.add(kind);
   }
   if (prng.chance(0.04)) faults.clear();
   for (const kind of besides) faults.add(kind);

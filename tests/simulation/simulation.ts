@@ -1,7 +1,7 @@
 /** One seed: faults and clients first, then a good network, a healthy core and deadlines. */
 
 import { AssertionError } from "../../src/base/mod.ts";
-import { votersOf } from "../../src/raft/mod.ts";
+import { FEATURE_LEVEL, votersOf } from "../../src/raft/mod.ts";
 import { FINAL_READS } from "./clients.ts";
 import { drawCore } from "./core.ts";
 import { Faults } from "./faults.ts";
@@ -46,6 +46,8 @@ export async function simulate(plan: Plan): Promise<Outcome> {
     globalThis.removeEventListener("unhandledrejection", onUnhandled);
     globalThis.removeEventListener("error", onError);
   }
+  const risen = world.checks.configurations.newest.featureLevel - FEATURE_LEVEL;
+  if (risen > 0) world.count("feature level risen", risen);
   const { loadedStates, equalFiles } = world.checks.states;
   if (loadedStates > 0) world.count("snapshot loaded", loadedStates);
   if (equalFiles > 0) world.count("snapshot taken by two", equalFiles);
@@ -95,7 +97,7 @@ async function run(world: World): Promise<void> {
 }
 
 async function checkLiveness(world: World): Promise<void> {
-  const { deadlines, checks, operators } = world;
+  const { plan, deadlines, checks, operators } = world;
   await expect(world, "L1", "no leader", () => hasLeader(world), deadlines.leader());
   const committed = checks.committedLast;
   const quorum = (votersOf(world.leader!.node.raft.configuration).length >> 1) + 1;
@@ -111,6 +113,10 @@ async function checkLiveness(world: World): Promise<void> {
   await expect(world, "L2", "a client waits for ever", isQuiet, deadlines.answers());
   const settleMs = deadlines.settle() + catchUpMs(world, world.live.size, 0);
   await expect(world, "L2", "the members do not settle", () => isSettled(world), settleMs);
+  if (plan.faults.has("mixedVersions")) {
+    const rises = () => isSettled(world) && isLevelRisen(world);
+    await expect(world, "L2", "the feature level does not rise", rises, settleMs);
+  }
   startRemoved(world);
   await checkCalm(world);
   const nodes = world.members();
@@ -140,6 +146,13 @@ function isSettled(world: World): boolean {
   return configuration === committedConfiguration && configuration.outgoing.length === 0 &&
     raft.isVoter && length === world.live.size &&
     !configuration.members.some(({ id, standing }) => standing === "joining" && world.live.has(id));
+}
+
+/** The cluster uses what all its members support, when all of them are there. */
+function isLevelRisen(world: World): boolean {
+  const { members, featureLevel } = world.leader!.node.raft.configuration;
+  const least = Math.min(...members.map(({ id }) => world.releases.levelOf(id)));
+  return featureLevel >= least || members.some(({ id }) => !world.live.has(id));
 }
 
 async function checkCalm(world: World): Promise<void> {

@@ -21,6 +21,7 @@ import { nodeSettings } from "./node_settings.ts";
 import { ObservedDisk } from "./observed_disk.ts";
 import { Operators } from "./operators.ts";
 import type { Plan } from "./plan.ts";
+import { Releases } from "./releases.ts";
 import type { Scar } from "./scar.ts";
 import { Trace } from "./trace.ts";
 import { Violation } from "./violation.ts";
@@ -58,6 +59,7 @@ export class World {
   readonly clocks = new Map<NodeId, NodeClock>();
   readonly checks: Checks;
   readonly operators: Operators;
+  readonly releases: Releases;
   readonly histories = new Histories();
   readonly hub: SimulatedHub;
   /** Draws of the faults; clients and links have their own. */
@@ -74,6 +76,8 @@ export class World {
   readonly wiped = new Set<NodeId>();
   /** Nodes that have ended because they were removed. */
   readonly removed = new Set<NodeId>();
+  /** Hears of each process that has ended because its release is too old. */
+  onOutdated: (id: NodeId) => void = () => {};
   readonly #starting = new Set<NodeId>();
   #floods = 0;
   #failure: unknown;
@@ -86,6 +90,7 @@ export class World {
     this.first = firstConfiguration(founders.map((id) => ({ id, ...addressesOf(id) })));
     this.checks = new Checks(this.first, this.shadows, () => this.clock.nowMs());
     this.operators = new Operators(this);
+    this.releases = new Releases(this);
     this.hub = new SimulatedHub(this.clock, new Prng(plan.seed * 3 + 2), {
       onSend: (message) => this.guard(() => this.checks.checkPromise(message)),
       onDeliver: (message) => {
@@ -228,7 +233,7 @@ export class World {
     if (lost !== undefined && !this.isWounded(id)) {
       this.fail(new Violation("CC", `node ${id} has lost what nobody took: ${lost}`));
     }
-    const network = new SimulatedNetwork(this.hub, id, clock);
+    const network = new SimulatedNetwork(this.hub, id, clock, this.releases.levelOf(id));
     const { incarnation } = directory.identity;
     const node = holder.node = await this.#makeNode(id, incarnation, storage, network, clock);
     const live: LiveNode = { id, node, network, clock, clients: [], floods: [] };
@@ -291,6 +296,7 @@ export class World {
       // Who joins knows nobody.
       bootstrap: id <= plan.size ? this.first : EMPTY_CONFIGURATION,
       ...nodeSettings(plan),
+      featureLevel: network.featureLevel,
       storage,
       network,
       clock,
@@ -304,7 +310,9 @@ export class World {
         this.trace.add("fatal", reason.kind, id, 0, 0, 0);
         // As the process would end: whatever is not on the disk is gone.
         this.clock.setImmediate(() => {
-          if (this.live.get(id)?.node === node) this.stop(id, (disk) => disk.crash(() => false));
+          if (this.live.get(id)?.node !== node) return;
+          this.stop(id, (disk) => disk.crash(() => false));
+          if (reason.kind === "outdated") this.onOutdated(id);
         });
       },
     });

@@ -102,7 +102,7 @@ export class Checks {
       const before = seen.placed.at(-1)!.configuration;
       if (raft.configuration !== before) {
         this.levels.changed(id, before, raft.configuration, leads);
-        placeNewest(seen);
+        placeNewest(seen, this.#shadows.get(id)!);
       }
       if (raft.commitIndex !== seen.commit) {
         this.#commitChanged(id, seen);
@@ -294,13 +294,18 @@ export class Checks {
   }
 }
 
-function placeNewest(seen: Seen): void {
+function placeNewest(seen: Seen, shadow: DiskShadow): void {
   const { raft } = seen.node;
   const { configuration, configurationIndex: index } = raft;
   // What is cut off was never so.
   seen.placed = seen.placed.filter((one) => one.index < index);
   // A leader that decides alone ends one change and begins the next within a step.
-  const first = Math.max((seen.placed.at(-1)?.index ?? 0) + 1, raft.firstInMemory);
+  const known = seen.placed.at(-1)?.index ?? 0;
+  for (const entry of shadow.configurationsAfter(known)) {
+    if (entry.index >= Math.min(index, raft.firstInMemory)) break;
+    seen.placed.push({ index: entry.index, configuration: entry.configuration! });
+  }
+  const first = Math.max(known + 1, raft.firstInMemory);
   const between = first < index
     ? raft.entries(LogIndex(first), LogIndex(index - 1), Infinity) ?? []
     : [];

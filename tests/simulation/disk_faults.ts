@@ -184,7 +184,7 @@ function examine(context: FaultContext, id: NodeId, scar: Scar): void {
   if (world.scars.get(id) !== scar || !world.live.has(id)) return context.restartLater(id, 1);
   const disk = world.disks.get(id)!;
   const isLast = logsOf(disk).at(-1) === scar.path;
-  if (!disk.paths().includes(scar.path)) return;
+  if (scar.isRepaired || !disk.paths().includes(scar.path)) return;
   if (isLast && markedBytes(scar.content()) <= scar.from) return;
   if (!world.operators.mayLose(id)) return;
   world.scars.delete(id);

@@ -5,6 +5,9 @@ export class Scar {
   /** Where the write belongs; undefined until it was made. */
   #from: number | undefined;
   #content: Uint8Array;
+  /** Where the write would have ended, until the file is cut there: writes before it are repairs. */
+  #end: number | undefined;
+  #isRepaired = false;
 
   /** `content` is the file before the write. */
   constructor(path: string, content: Uint8Array) {
@@ -16,18 +19,32 @@ export class Scar {
     return this.#from ?? Infinity;
   }
 
+  /** The node has found the damage and written something else: nothing is to be put back. */
+  get isRepaired(): boolean {
+    return this.#isRepaired;
+  }
+
   content(): Uint8Array {
     return this.#content.slice();
   }
 
   /** The first call is the write itself. */
   wrote(bytes: Uint8Array, at: number): void {
+    const end = at + bytes.length;
+    if (this.#from === undefined) this.#end = end;
+    else if (this.#end !== undefined && at < this.#end) this.#isRepaired = true;
     this.#from ??= at;
-    if (at + bytes.length > this.#content.length) this.truncated(at + bytes.length);
+    if (end > this.#content.length) this.#resize(end);
     this.#content.set(bytes, at);
   }
 
   truncated(bytes: number): void {
+    // From now on what is written there is new.
+    if (this.#end !== undefined && bytes < this.#end) this.#end = undefined;
+    this.#resize(bytes);
+  }
+
+  #resize(bytes: number): void {
     const content = new Uint8Array(bytes);
     content.set(this.#content.subarray(0, bytes));
     this.#content = content;

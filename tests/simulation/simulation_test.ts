@@ -12,7 +12,7 @@ import { runSwarm } from "./swarm.ts";
 
 for (const failed of FAILED_SEEDS) {
   Deno.test(`simulation: seed ${failed.seed} holds: ${failed.showed}`, async () => {
-    const { failure } = await simulate(drawPlan(failed.seed, { classes: failed.classes }));
+    const { failure } = await simulate(drawPlan(failed.seed, failed));
     assertEquals(failure?.text, undefined);
   });
 }

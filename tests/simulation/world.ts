@@ -393,6 +393,7 @@ export class World {
     const scar = this.scars.get(id);
     if (scar === undefined) return;
     this.scars.delete(id);
+    if (scar.isRepaired) return this.count("wrong write repaired");
     if (disk.paths().includes(scar.path)) disk.setContent(scar.path, scar.content());
   }
 

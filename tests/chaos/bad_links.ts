@@ -34,6 +34,7 @@ async function oneWayLoss(context: ScenarioContext, how: "proxied" | "silent"): 
       const others = arena.others(leader);
       const term = await highestTerm(arena.nodes);
       const lossy = paths(leader, others);
+      const before = await lossCount(arena, how);
       await setLoss(arena, how, lossy, true);
       if (deposes) {
         await until(
@@ -53,14 +54,19 @@ async function oneWayLoss(context: ScenarioContext, how: "proxied" | "silent"): 
       context.note(`loss from ${name}: term ${term} became ${after}`);
       if (deposes) assert(after - term <= TERMS_MAX, `term ${term} became ${after}: ${name}`);
       else assertEquals(after, term, `the term with loss from ${name}`);
+      arena.fired(`loss from ${name}`, await lossCount(arena, how) - before);
       await setLoss(arena, how, lossy, false);
       await arena.progress(100);
     }
-    if (how === "proxied") arena.fired("chunks held back", arena.proxies.counts.blocked);
-    for (const id of how === "silent" ? arena.network.ids : []) {
-      arena.fired("lost packets", await arena.network.lostPackets(id));
-    }
   });
+}
+
+/** Chunks that were held back, or packets that were lost, so far. */
+async function lossCount(arena: Arena, how: "proxied" | "silent"): Promise<number> {
+  if (how === "proxied") return arena.proxies.counts.blocked;
+  const { network } = arena;
+  const counts = await Promise.all(network.ids.map((id) => network.lostPackets(id)));
+  return counts.reduce((sum, count) => sum + count, 0);
 }
 
 async function setLoss(

@@ -6,6 +6,7 @@
 import {
   type Configuration,
   decodeConfiguration,
+  type HardState,
   readRecordHeader,
   RECORD_HEADER_BYTES,
 } from "../../src/raft/mod.ts";
@@ -193,10 +194,15 @@ export class DiskShadow {
     this.#live.clear();
   }
 
-  /** What recovery found must hold all that was durable. */
-  checkRecovered(last: number, term: number, votedFor: number | undefined): void {
-    if (last < this.durableLast) {
-      throw new Violation("CC", `the log ends with ${last}, ${this.durableLast} were durable`);
+  /**
+   * What recovery found must hold all that was durable. Where something was `lost`, the log alone
+   * counts: a snapshot may have been ahead of it, of which the node has promised nothing.
+   */
+  checkRecovered(last: number, { term, votedFor }: HardState, lost: boolean): void {
+    const logLast = lost && this.durable.size > 0 ? Math.max(...this.durable.keys()) : Infinity;
+    const expected = Math.min(this.durableLast, logLast);
+    if (last < expected) {
+      throw new Violation("CC", `the log ends with ${last}, ${expected} were durable`);
     }
     const promised = this.hardState;
     if (term < promised.term) {

@@ -227,7 +227,7 @@ export class World {
       onFatal: (error) => holder.node?.diskFailed(error),
     });
     const { last, hardState, snapshot, snapshotDamaged, damaged } = storage.recovered;
-    this.guard(() => shadow.checkRecovered(last.index, hardState.term, hardState.votedFor));
+    this.guard(() => shadow.checkRecovered(last.index, hardState, this.isWounded(id)));
     const needed = damaged.find((range) => range.last > (snapshot?.last.index ?? 0));
     const lost = snapshotDamaged ?? (needed === undefined ? undefined : `entry ${needed.last}`);
     if (lost !== undefined && !this.isWounded(id)) {

@@ -3,7 +3,7 @@
  * decoder refills one `Request` for every command, so `copy()` it to keep it.
  */
 
-import { assert, bytesFromLatin1, type ByteWriter, latin1FromBytes } from "../base/mod.ts";
+import { assert, type ByteWriter, latin1FromBytes, putLatin1 } from "../base/mod.ts";
 
 export class Request {
   buffer: Uint8Array;
@@ -22,24 +22,28 @@ export class Request {
 
   /** A request that owns its bytes, from byte strings or bytes: `Request.of("SET", "k", "v")`. */
   static of(...parts: readonly (string | Uint8Array)[]): Request {
-    const encoded = parts.map((part) => typeof part === "string" ? bytesFromLatin1(part) : part);
     const request = new Request();
-    const chunks: Uint8Array[] = [bytesFromLatin1(`*${encoded.length}\r\n`)];
-    let at = chunks[0].length;
-    for (const part of encoded) {
-      const head = bytesFromLatin1(`$${part.length}\r\n`);
-      chunks.push(head, part, CRLF);
-      request.ranges.push(at + head.length, at + head.length + part.length);
-      at += head.length + part.length + 2;
+    const head = `*${parts.length}\r\n`;
+    const heads = parts.map(({ length }) => `$${length}\r\n`);
+    let end = head.length;
+    for (let i = 0; i < parts.length; i++) end += heads[i].length + parts[i].length + CRLF.length;
+    const buffer = new Uint8Array(end);
+    let at = 0;
+    const put = (part: string | Uint8Array) => {
+      if (typeof part === "string") putLatin1(buffer, at, part);
+      else buffer.set(part, at);
+      at += part.length;
+    };
+    put(head);
+    for (let i = 0; i < parts.length; i++) {
+      put(heads[i]);
+      request.ranges.push(at, at + parts[i].length);
+      put(parts[i]);
+      put(CRLF);
     }
-    request.buffer = new Uint8Array(at);
-    request.length = encoded.length;
-    request.end = at;
-    let offset = 0;
-    for (const chunk of chunks) {
-      request.buffer.set(chunk, offset);
-      offset += chunk.length;
-    }
+    request.buffer = buffer;
+    request.length = parts.length;
+    request.end = end;
     return request;
   }
 
@@ -90,9 +94,9 @@ export class Request {
     for (let i = 0; i < this.length; i++) {
       writer.latin1(`$${this.byteLength(i)}\r\n`);
       writer.bytes(this.buffer, this.ranges[2 * i], this.ranges[2 * i + 1]);
-      writer.bytes(CRLF);
+      writer.latin1(CRLF);
     }
   }
 }
 
-const CRLF = new Uint8Array([13, 10]);
+const CRLF = "\r\n";

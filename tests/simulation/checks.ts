@@ -162,9 +162,10 @@ export class Checks {
   #checkMembers(id: NodeId, seen: Seen): void {
     const { raft, options } = seen.node;
     seen.members = raft.committedConfiguration;
+    if (this.configurations.isAt(raft.commitIndex, raft.committedConfiguration)) return;
     // What cannot be read cannot be known yet; or it is known from a snapshot whose state is lost.
     if (options.storage.damaged.length > 0 || raft.needsSnapshot) return;
-    this.configurations.checkNode(id, raft.commitIndex, raft.committedConfiguration);
+    this.configurations.refuse(id, raft.commitIndex, raft.committedConfiguration);
   }
 
   /** Undefined when a snapshot has what the log has not. */

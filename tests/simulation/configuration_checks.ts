@@ -17,6 +17,8 @@ export class ConfigurationChecks {
   readonly #everMembers: Set<NodeId>;
   /** All that were committed, the newest last. */
   readonly #history: { readonly index: number; readonly configuration: Configuration }[];
+  /** What nodes go by, and the committed one that it was found equal to; neither ever changes. */
+  readonly #equals = new WeakMap<Configuration, Configuration>();
 
   constructor(first: Configuration) {
     this.newest = first;
@@ -48,15 +50,24 @@ export class ConfigurationChecks {
     this.#history.push({ index, configuration });
   }
 
-  /** A node that has committed up to `commitIndex` goes by `configuration`, and must. */
-  checkNode(id: NodeId, commitIndex: number, configuration: Configuration): void {
-    const at = this.#history.findLastIndex(({ index }) => index <= commitIndex);
-    const expected = this.#history[at].configuration;
+  /** Whether a node that has committed up to `commitIndex` may go by `configuration`. */
+  isAt(commitIndex: number, configuration: Configuration): boolean {
+    const expected = this.#expected(commitIndex);
     // Who joins knows nobody before the log or a snapshot says it.
-    if (configuration === expected || configuration.members.length === 0) return;
-    if (isEqual(configuration, expected)) return;
-    const texts = [configuration, expected].map(describe);
+    if (configuration === expected || configuration.members.length === 0) return true;
+    if (this.#equals.get(configuration) === expected) return true;
+    if (!isEqual(configuration, expected)) return false;
+    this.#equals.set(configuration, expected);
+    return true;
+  }
+
+  refuse(id: NodeId, commitIndex: number, configuration: Configuration): never {
+    const texts = [configuration, this.#expected(commitIndex)].map(describe);
     throw new Violation("CF", `node ${id} goes by other members: ${texts.join(" instead of ")}`);
+  }
+
+  #expected(commitIndex: number): Configuration {
+    return this.#history.findLast(({ index }) => index <= commitIndex)!.configuration;
   }
 
   #checkIds(configuration: Configuration, fail: (what: string) => void): void {

@@ -51,6 +51,7 @@ export class DiskShadow {
   /** The node has written that its log begins behind this entry. */
   #givenUpLast = 0;
   readonly #states = new Map<string, StoredState>();
+  #hardState: DiskShadow["hardState"] = { term: 0, votedFor: undefined };
   readonly #snapshots = new Set<number>();
   readonly #pending = new Map<string, Change[]>();
   readonly #host: ShadowHost;
@@ -62,9 +63,7 @@ export class DiskShadow {
 
   /** Term and vote that no crash can lose: what the older of both copies says. */
   get hardState(): { readonly term: number; readonly votedFor: number | undefined } {
-    const states = [...this.#states.values()].sort((a, b) => a.version - b.version);
-    if (states.length < 2) return { term: 0, votedFor: undefined };
-    return states[0].hardState;
+    return this.#hardState;
   }
 
   liveEntry(index: number): DurableEntry | undefined {
@@ -237,8 +236,11 @@ export class DiskShadow {
   }
 
   #apply(change: Change): void {
-    if (change.kind === "state") this.#states.set(change.path, change.state);
-    else if (change.kind === "entry") this.durable.set(change.entry.index, change.entry);
+    if (change.kind === "state") {
+      this.#states.set(change.path, change.state);
+      const states = [...this.#states.values()].sort((a, b) => a.version - b.version);
+      if (states.length >= 2) this.#hardState = states[0].hardState;
+    } else if (change.kind === "entry") this.durable.set(change.entry.index, change.entry);
     else {
       for (const entry of this.durable.values()) {
         if (entry.path !== change.path || entry.offset < change.bytes) continue;

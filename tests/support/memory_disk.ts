@@ -14,6 +14,8 @@ import {
 } from "../../src/platform/mod.ts";
 
 const SECTOR_BYTES = 512;
+/** Copies of small writes share buffers of this size: one of its own costs more than the copy. */
+const SHARED_BYTES = 1 << 16;
 
 export type OperationKind =
   | "open"
@@ -174,6 +176,7 @@ export class MemoryDisk implements Disk {
   /** How often each kind of fault happened. */
   readonly fired = new Map<DiskFault["kind"] | "full" | "flippedBit" | "lostFile", number>();
   #crashed = false;
+  #shared = new Uint8Array(0);
   readonly #root: DirectoryNode;
   readonly #locked = new Set<string>();
 
@@ -251,9 +254,14 @@ export class MemoryDisk implements Disk {
   }
 
   get usedBytes(): number {
-    let bytes = 0;
-    for (const path of this.paths()) bytes += this.#file(path).live.length;
-    return bytes;
+    const bytesIn = (directory: DirectoryNode): number => {
+      let bytes = 0;
+      for (const node of directory.live.values()) {
+        bytes += node instanceof DirectoryNode ? bytesIn(node) : node.live.length;
+      }
+      return bytes;
+    };
+    return bytesIn(this.#root);
   }
 
   async open(
@@ -365,7 +373,7 @@ export class MemoryDisk implements Disk {
       const length = Math.max(0, Math.min(bytes.length, room - at));
       // Space that a file has already can be written again on a full disk.
       const fits = fault?.kind !== "short" && at + bytes.length <= node.live.length;
-      const landed = bytes.slice(0, fits ? bytes.length : length);
+      const landed = this.#copy(bytes, fits ? bytes.length : length);
       if (landed.length > 0) node.change({ kind: "write", at, bytes: landed });
       if (fault?.kind === "crashAfter") this.#crashed = true;
       if (landed.length < bytes.length && fault?.kind !== "short") this.#count("full");
@@ -373,6 +381,15 @@ export class MemoryDisk implements Disk {
     };
     if (fault?.kind === "hang") return fault.until.then(land);
     land();
+  }
+
+  #copy(bytes: Uint8Array, length: number): Uint8Array {
+    if (length > SHARED_BYTES / 16) return bytes.slice(0, length);
+    if (length > this.#shared.length) this.#shared = new Uint8Array(SHARED_BYTES);
+    const copy = this.#shared.subarray(0, length);
+    copy.set(length === bytes.length ? bytes : bytes.subarray(0, length));
+    this.#shared = this.#shared.subarray(length);
+    return copy;
   }
 
   async #run<T>(kind: OperationKind, path: string, action: () => T): Promise<T> {

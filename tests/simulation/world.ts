@@ -393,7 +393,11 @@ export class World {
     const scar = this.scars.get(id);
     if (scar === undefined) return;
     this.scars.delete(id);
-    if (scar.isRepaired) return this.count("wrong write repaired");
+    if (scar.isRepaired) {
+      this.count("wrong write repaired");
+      // A part of it may still be missing.
+      return this.wound(id);
+    }
     if (disk.paths().includes(scar.path)) disk.setContent(scar.path, scar.content());
   }
 

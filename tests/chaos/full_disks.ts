@@ -94,9 +94,10 @@ async function fullSingle(context: ScenarioContext): Promise<void> {
       assertMatch(refusal, /disk is full/);
       assertEquals(await client.call("GET", "known"), "value");
     });
-    assert(
-      arena.load.clients.some(({ errors }) => errors.some(({ atMs }) => atMs > fullMs)),
-      "no client of the load was refused",
+    await until(
+      "a client of the load is refused",
+      { withinMs: 10_000 },
+      () => arena.load.clients.some(({ errors }) => errors.some(({ atMs }) => atMs > fullMs)),
     );
     await makeRoom(node);
     await arena.progress(300);

@@ -141,7 +141,8 @@ export class StateChecks {
       throw new Violation("EO", `batch ${name} took effect at ${first} and at ${index}`);
     }
     this.#effects.set(name, index);
-    for (const [value] of latin1FromBytes(payload).matchAll(/v\d+/g)) {
+    // As an argument: the bytes of a header may look like a value.
+    for (const [, value] of latin1FromBytes(payload).matchAll(/\n(v\d+)\r/g)) {
       if (!this.appliedAtMs.has(value)) this.appliedAtMs.set(value, this.#nowMs());
     }
   }

@@ -160,6 +160,12 @@ export class Database {
     return { keys, next: page.next };
   }
 
+  /** Makes room in an empty database for what a snapshot holds. */
+  reserve(keys: number, expires: number): void {
+    this.#values.reserve(keys);
+    this.#deadlines.reserve(expires);
+  }
+
   /** Stores what a snapshot holds, a deadline that has passed included; false if the key is there. */
   restore(key: string, value: Value, deadlineMs: DeadlineMs | undefined): boolean {
     const before = this.#values.size;

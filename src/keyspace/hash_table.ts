@@ -13,6 +13,7 @@
  * was added, removed or split meanwhile.
  */
 
+import { assert } from "../base/mod.ts";
 import { hashCode } from "./hash_code.ts";
 
 /** One past the largest hash: where a walk ends. */
@@ -20,6 +21,8 @@ export const HASH_SPACE = 0x1_0000_0000;
 
 const BUCKET_ENTRIES_MAX = 384;
 const DEPTH_MAX = 26;
+/** 2^16 buckets: room for 25 million entries. */
+const RESERVED_DEPTH_MAX = 16;
 /** The directory doubles only while it has fewer slots than entries / this: no growth by collision. */
 const ENTRIES_A_SLOT_MIN = 24;
 
@@ -79,6 +82,18 @@ export class HashTable<V> {
     this.#size--;
     if (this.#size === 0 && this.#depth > 0) this.clear();
     return true;
+  }
+
+  /**
+   * Makes an empty table ready for about `entries` entries: then none is moved to another bucket while
+   * they come. The directory gets as large as it would grow; a number too large costs 16 MB.
+   */
+  reserve(entries: number): void {
+    assert(this.#size === 0, `Cannot reserve room in a table of ${this.#size} entries: want none`);
+    let depth = 0;
+    while (depth < RESERVED_DEPTH_MAX && entries > BUCKET_ENTRIES_MAX * 2 ** depth) depth++;
+    this.#depth = depth;
+    this.#directory = Array.from({ length: 2 ** depth }, () => new Bucket<V>(depth));
   }
 
   clear(): void {

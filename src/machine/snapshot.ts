@@ -109,6 +109,11 @@ export class SnapshotLoader implements RdbVisitor {
     this.#aux.set(name, value);
   }
 
+  sizes(db: number, keys: number, expires: number): void {
+    const database = db < DATABASES ? this.#machine.keyspace.db(db) : undefined;
+    if (database?.size === 0) database.reserve(keys, expires);
+  }
+
   entry(db: number, key: string, value: Value, deadlineMs: DeadlineMs | undefined): void {
     const isNew = db < DATABASES && this.#machine.keyspace.db(db).restore(key, value, deadlineMs);
     if (isNew) return;

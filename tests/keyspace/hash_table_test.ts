@@ -157,3 +157,17 @@ Deno.test("a page and its cursor depend on the entries alone, not on how the buc
     }
   }
 });
+
+Deno.test("a table with room for more or fewer entries than come holds what any other holds", () => {
+  const keys = Array.from({ length: 3000 }, (_, i) => `key:${i}`);
+  const plain = new HashTable<number>();
+  for (const [i, key] of keys.entries()) plain.set(key, i);
+  for (const room of [0, 1, 100, 3000, 1_000_000, Number.MAX_SAFE_INTEGER]) {
+    const table = new HashTable<number>();
+    table.reserve(room);
+    for (const [i, key] of keys.entries()) table.set(key, i);
+    assertEquals(walk(table, 10), walk(plain, 10), `room for ${room}`);
+    for (const key of keys) assert(table.delete(key));
+    assertEquals([table.size, [...table].length], [0, 0], `room for ${room}`);
+  }
+});

@@ -22,6 +22,8 @@ import { NEED_MORE, RdbInput } from "./rdb_input.ts";
 /** Told what a file holds, in its order. */
 export interface RdbVisitor {
   aux(name: string, value: string): void;
+  /** How many keys a database is said to have, and how many of them with a deadline. */
+  sizes?(db: number, keys: number, expires: number): void;
   /** A string or a hash. */
   entry(db: number, key: string, value: Value, deadlineMs: DeadlineMs | undefined): void;
   /** A key of a type that Logboat does not have. */
@@ -36,6 +38,7 @@ interface Head {
   key: string;
   text: string;
   number: number;
+  expires: number;
   value: Value;
   deadlineMs: DeadlineMs | undefined;
 }
@@ -149,7 +152,7 @@ export class RdbFileReader {
           "the version of Redis 7.0; save it with that one",
       );
     }
-    const head: Head = { kind: 0, key: "", text: "", number: 0, value: 0, deadlineMs: undefined };
+    const head: Head = { kind: 0, key: "", text: "", number: 0, expires: 0, value: 0, deadlineMs: undefined };
     const unit: Unit = (input) => readHead(input, head, this.#exact);
     let db = 0;
     for (;;) {
@@ -165,6 +168,7 @@ export class RdbFileReader {
           db = head.number;
           break;
         case OPCODE.resizeDb:
+          this.#visitor.sizes?.(db, head.number, head.expires);
           break;
         case OPCODE.end:
           return yield* this.#footer();
@@ -255,8 +259,8 @@ function readRareHead(input: RdbInput, head: Head): void {
       head.number = input.length();
       return;
     case OPCODE.resizeDb:
-      input.length();
-      input.length();
+      head.number = input.length();
+      head.expires = input.length();
       return;
     case OPCODE.function2:
       return input.skipString();

@@ -252,7 +252,7 @@ export class SnapshotFetcher {
     const startMs = clock.nowMs();
     let state: ReplicaState;
     try {
-      state = await loadMachine(chunksOf(receiver), clock, SERVING_SLICE_MS);
+      state = await loadMachine(receiver.readAll(), clock, SERVING_SLICE_MS);
     } catch (error) {
       return this.#loadFailed(fetch, receiver, error);
     }
@@ -312,12 +312,6 @@ export class SnapshotFetcher {
   #request(to: NodeId, last: EntryId, chunk: number): void {
     const { id, raft, network } = this.#options;
     network.send({ kind: "snapshotRequest", from: id, to, term: raft.term, last, chunk });
-  }
-}
-
-async function* chunksOf(receiver: SnapshotReceiver): AsyncGenerator<Uint8Array> {
-  for (let chunk = 0; chunk < receiver.manifest.checksums.length; chunk++) {
-    yield await receiver.read(chunk);
   }
 }
 

@@ -4,10 +4,11 @@
  */
 
 import { assert, crc32 } from "../base/mod.ts";
-import type { Disk, DiskFile } from "../platform/mod.ts";
+import { type Disk, type DiskFile, PlatformError } from "../platform/mod.ts";
 import type { EntryId } from "../raft/mod.ts";
 import { fullError } from "./disk_space.ts";
 import { CorruptionError, StorageError } from "./errors.ts";
+import { readAhead } from "./read_ahead.ts";
 import { chunkLength, type SnapshotManifest } from "./snapshot_manifest.ts";
 
 /**
@@ -223,8 +224,12 @@ export class SnapshotReceiver {
     this.#received = received;
   }
 
-  /** A received chunk, verified. */
-  async read(chunk: number): Promise<Uint8Array> {
+  /** All chunks of a complete one in order, verified. Throws `CorruptionError`. */
+  readAll(): AsyncGenerator<Uint8Array> {
+    return readAhead(this.manifest.checksums.length, (chunk) => this.#read(chunk));
+  }
+
+  async #read(chunk: number): Promise<Uint8Array> {
     assert(chunk < this.#received, `Cannot read chunk ${chunk}: it was not received`);
     const bytes = new Uint8Array(chunkLength(this.manifest, chunk));
     const length = await this.#file.read(bytes, chunk * this.manifest.chunkBytes);
@@ -244,8 +249,40 @@ export class SnapshotReceiver {
   }
 }
 
+/** The data of a finished snapshot, open for reading. */
+export class SnapshotData {
+  readonly #file: DiskFile;
+  readonly #path: string;
+  readonly #manifest: SnapshotManifest;
+
+  constructor(file: DiskFile, path: string, manifest: SnapshotManifest) {
+    this.#file = file;
+    this.#path = path;
+    this.#manifest = manifest;
+  }
+
+  /** A chunk, verified. Throws `CorruptionError` when it is damaged or the disk cannot read it. */
+  async read(chunk: number): Promise<Uint8Array> {
+    const manifest = this.#manifest;
+    const offset = chunk * manifest.chunkBytes;
+    const bytes = new Uint8Array(chunkLength(manifest, chunk));
+    try {
+      const length = await this.#file.read(bytes, offset);
+      checkChunk(this.#path, manifest, chunk, bytes.subarray(0, length));
+    } catch (error) {
+      if (!(error instanceof PlatformError) || error.code !== "EIO") throw error;
+      throw new CorruptionError(this.#path, offset, error.message);
+    }
+    return bytes;
+  }
+
+  close(): Promise<void> {
+    return this.#file.close();
+  }
+}
+
 /** Throws `CorruptionError` unless `bytes` are chunk `chunk`. */
-export function checkChunk(
+function checkChunk(
   file: string,
   manifest: SnapshotManifest,
   chunk: number,

@@ -12,9 +12,9 @@ import { type Disk, PlatformError } from "../platform/mod.ts";
 import type { EntryId } from "../raft/mod.ts";
 import { prepareAside, renameAside } from "./aside.ts";
 import { CorruptionError, StorageError } from "./errors.ts";
-import { checkChunk, SnapshotReceiver, SnapshotWriter } from "./snapshot_files.ts";
+import { readAhead } from "./read_ahead.ts";
+import { SnapshotData, SnapshotReceiver, SnapshotWriter } from "./snapshot_files.ts";
 import {
-  chunkLength,
   encodeManifest,
   openManifest,
   SNAPSHOT_CHUNK_BYTES,
@@ -139,35 +139,33 @@ export class SnapshotStore {
 
   /** A chunk, verified. Throws `CorruptionError`, or "closed" when the snapshot was removed. */
   async read(manifest: SnapshotManifest, chunk: number): Promise<Uint8Array> {
-    const path = this.#path(manifest.last, DATA);
-    const bytes = new Uint8Array(chunkLength(manifest, chunk));
+    const data = await this.#openData(manifest);
     try {
-      const file = await this.#disk.open(path, "readOnly");
-      try {
-        const length = await file.read(bytes, chunk * manifest.chunkBytes);
-        checkChunk(path, manifest, chunk, bytes.subarray(0, length));
-      } finally {
-        await file.close();
-      }
-    } catch (error) {
-      if (!(error instanceof PlatformError)) throw error;
-      if (error.code === "ENOENT") {
-        throw new StorageError(
-          "closed",
-          `Cannot read ${path}: a newer snapshot replaced it`,
-          error,
-        );
-      }
-      if (error.code !== "EIO") throw error;
-      throw new CorruptionError(path, chunk * manifest.chunkBytes, error.message);
+      return await data.read(chunk);
+    } finally {
+      await data.close();
     }
-    return bytes;
   }
 
-  /** All chunks in order, verified. */
+  /** All chunks in order, verified. Throws what `read` throws. */
   async *readAll(manifest: SnapshotManifest): AsyncGenerator<Uint8Array> {
-    for (let chunk = 0; chunk < manifest.checksums.length; chunk++) {
-      yield await this.read(manifest, chunk);
+    const data = await this.#openData(manifest);
+    try {
+      yield* readAhead(manifest.checksums.length, (chunk) => data.read(chunk));
+    } finally {
+      await data.close();
+    }
+  }
+
+  async #openData(manifest: SnapshotManifest): Promise<SnapshotData> {
+    const path = this.#path(manifest.last, DATA);
+    try {
+      return new SnapshotData(await this.#disk.open(path, "readOnly"), path, manifest);
+    } catch (error) {
+      if (!(error instanceof PlatformError)) throw error;
+      if (error.code === "EIO") throw new CorruptionError(path, 0, error.message);
+      if (error.code !== "ENOENT") throw error;
+      throw new StorageError("closed", `Cannot read ${path}: a newer snapshot replaced it`, error);
     }
   }
 
@@ -219,9 +217,7 @@ export class SnapshotStore {
       if (bytes !== manifest.bytes) {
         return `${data} has ${bytes ?? "no"} bytes, expected ${manifest.bytes}`;
       }
-      for (let chunk = 0; verify && chunk < manifest.checksums.length; chunk++) {
-        await this.read(manifest, chunk);
-      }
+      if (verify) await this.#verify(manifest);
       return undefined;
     } catch (error) {
       if (error instanceof CorruptionError) {
@@ -231,6 +227,11 @@ export class SnapshotStore {
       if (isDamage || error instanceof DecodeError) return `${path}: ${error.message}`;
       throw error;
     }
+  }
+
+  async #verify(manifest: SnapshotManifest): Promise<void> {
+    const chunks = this.readAll(manifest);
+    while (!(await chunks.next()).done);
   }
 
   async #publish(temporary: string, manifest: SnapshotManifest): Promise<void> {

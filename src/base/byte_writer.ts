@@ -9,9 +9,12 @@ const TWO_TO_32 = 0x1_0000_0000;
 export class ByteWriter {
   buffer: Uint8Array<ArrayBuffer>;
   length = 0;
+  readonly #allocate: (bytes: number) => Uint8Array<ArrayBuffer>;
 
-  constructor(capacityBytes = 256) {
+  /** `allocate` gives the larger buffer when one is full; what it holds already does not matter. */
+  constructor(capacityBytes = 256, allocate = newBytes) {
     this.buffer = new Uint8Array(capacityBytes);
+    this.#allocate = allocate;
   }
 
   /**
@@ -79,10 +82,14 @@ export class ByteWriter {
   #grow(needBytes: number): void {
     let capacity = Math.max(this.buffer.length, 64);
     while (capacity < needBytes) capacity *= 2;
-    const bigger = new Uint8Array(capacity);
+    const bigger = this.#allocate(capacity);
     bigger.set(this.buffer.subarray(0, this.length));
     this.buffer = bigger;
   }
+}
+
+function newBytes(bytes: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(bytes);
 }
 
 /** Below this a loop beats making the view that `set` needs. */

@@ -33,7 +33,7 @@ export interface MachineState {
 
 /** The bytes of a snapshot, made slice by slice while entries are applied. */
 export interface SnapshotWalk {
-  /** The next bytes, at most `bytesMax`; undefined when all were given. */
+  /** The next bytes, at most `bytesMax`, valid until the next call; undefined when all were given. */
   next(bytesMax: number): Uint8Array | undefined;
   /** Ends it before its end. */
   abandon(): void;

@@ -161,13 +161,11 @@ export class SnapshotTaker {
     while (!ended) {
       if (this.#stopped || this.#walk !== walk) return false;
       const endMs = clock.nowMs() + SLICE_MS;
-      const pieces: Uint8Array[] = [];
       do {
         const piece = walk.next(PIECE_BYTES);
         ended = piece === undefined;
-        if (piece !== undefined) pieces.push(piece);
-      } while (!ended && clock.nowMs() < endMs);
-      for (const piece of pieces) await writer.write(piece);
+        if (piece !== undefined) await writer.write(piece);
+      } while (!ended && this.#walk === walk && clock.nowMs() < endMs);
       await new Promise<void>((resolve) => clock.afterInput(resolve));
     }
     return true;

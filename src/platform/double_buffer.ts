@@ -10,10 +10,28 @@ import { assert, ByteWriter } from "../base/mod.ts";
 const INITIAL_BYTES = 1024;
 /** A buffer above this is given back as soon as it was written. */
 const KEPT_BYTES_MAX = 64 * 1024;
+/** Up to this size it goes to whoever needs the next one: fresh memory costs more than the copy. */
+const POOLED_BYTES_MAX = 1024 * 1024;
+/** Of each size. */
+const POOLED_MAX = 4;
+
+/** By size. */
+const pool = new Map<number, Uint8Array<ArrayBuffer>[]>();
+
+function allocate(bytes: number): Uint8Array<ArrayBuffer> {
+  return pool.get(bytes)?.pop() ?? new Uint8Array(bytes);
+}
+
+function giveBack(buffer: Uint8Array<ArrayBuffer>): void {
+  if (buffer.length <= KEPT_BYTES_MAX || buffer.length > POOLED_BYTES_MAX) return;
+  const pooled = pool.get(buffer.length);
+  if (pooled === undefined) pool.set(buffer.length, [buffer]);
+  else if (pooled.length < POOLED_MAX) pooled.push(buffer);
+}
 
 export class DoubleBuffer {
   /** Where producers append. The same object for the life of the connection. */
-  readonly output = new ByteWriter(INITIAL_BYTES);
+  readonly output = new ByteWriter(INITIAL_BYTES, allocate);
   #spare: Uint8Array<ArrayBuffer> | undefined = undefined;
   #writing: Uint8Array<ArrayBuffer> | undefined = undefined;
   #at = 0;
@@ -56,6 +74,7 @@ export class DoubleBuffer {
     const useful = capacity <= KEPT_BYTES_MAX &&
       (capacity <= INITIAL_BYTES || this.#end * 4 >= capacity);
     this.#spare = useful ? this.#writing : undefined;
+    giveBack(this.#writing!);
     this.#writing = undefined;
   }
 

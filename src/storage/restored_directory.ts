@@ -36,7 +36,7 @@ export interface RestoredDirectoryOptions {
   readonly last: EntryId;
   /** The members of the new cluster, encoded. */
   readonly configuration: Uint8Array;
-  /** The bytes of the snapshot; undefined at their end. */
+  /** The bytes of the snapshot, valid until the next call; undefined at their end. */
   readonly next: (bytesMax: number) => Uint8Array | undefined;
 }
 

@@ -143,7 +143,7 @@ Deno.test("RedisRaft 150: snapshot: equal to the state at its beginning, whateve
       }
       const slice = walk.next(random.pick([1, 100, 5000, 100_000]));
       if (slice === undefined) break;
-      slices.push(slice);
+      slices.push(slice.slice());
     }
     const loaded = load(...slices);
     assertEquals(loaded.header, header);

@@ -24,6 +24,8 @@ import {
 
 /** A longer string is copied and then written in pieces of this size. */
 const PIECE_BYTES = 64 * 1024;
+/** What a step adds to a piece fits. */
+const BUFFER_BYTES_KEPT = 4 * PIECE_BYTES;
 
 /** Makes one file. It ends the walk when it has written the last byte, or is abandoned. */
 export class RdbFileWalk {
@@ -36,35 +38,43 @@ export class RdbFileWalk {
   #summed = 0;
   #fields: FieldWalk | undefined;
   #ended = false;
-  /** Made but not handed out yet. */
-  #rest: Uint8Array = new Uint8Array(0);
+  /** The writer's bytes up to here were handed out. */
+  #at = 0;
 
   constructor(walk: KeyspaceWalk, aux: readonly (readonly [string, string])[]) {
     this.#walk = walk;
     this.#steps = this.#file(aux);
   }
 
-  /** The next bytes, at most `bytesMax`, now the caller's; undefined when all were handed out. */
+  /**
+   * The next bytes, at most `bytesMax`, valid until the next call; undefined when all were handed out.
+   */
   next(bytesMax: number): Uint8Array | undefined {
-    if (this.#rest.length === 0) {
-      while (!this.#ended && this.#writer.length < bytesMax) {
-        if (this.#steps.next().done) this.#end();
-      }
-      this.#sum();
-      this.#rest = this.#writer.take(Math.min(bytesMax, PIECE_BYTES));
-      this.#summed = 0;
-      if (this.#rest.length === 0) return undefined;
+    if (this.#at === this.#writer.length) this.#refill(Math.min(bytesMax, PIECE_BYTES));
+    if (this.#at === this.#writer.length) return undefined;
+    const start = this.#at;
+    this.#at = Math.min(start + bytesMax, this.#writer.length);
+    return this.#writer.buffer.subarray(start, this.#at);
+  }
+
+  /** Makes about `bytes` in the place of those that were handed out, at the end fewer. */
+  #refill(bytes: number): void {
+    // A large value, or many small ones that changed at once, need not be kept room for.
+    if (this.#writer.buffer.length > BUFFER_BYTES_KEPT) this.#writer = new ByteWriter();
+    this.#writer.clear();
+    this.#summed = 0;
+    this.#at = 0;
+    while (!this.#ended && this.#writer.length < bytes) {
+      if (this.#steps.next().done) this.#end();
     }
-    const slice = this.#rest.subarray(0, bytesMax);
-    this.#rest = this.#rest.subarray(bytesMax);
-    return slice;
+    this.#sum();
   }
 
   /** Ends the walk before its end; nothing may be asked of it any more. */
   abandon(): void {
     if (!this.#ended) this.#end();
-    this.#rest = new Uint8Array(0);
     this.#writer.clear();
+    this.#at = 0;
   }
 
   #end(): void {

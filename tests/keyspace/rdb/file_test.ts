@@ -41,7 +41,7 @@ function fileOf(keyspace: Keyspace): Uint8Array {
   const walk = new RdbFileWalk(keyspace.beginWalk(), [["redis-ver", "7.0.0"], ["mine", "17"]]);
   const slices: Uint8Array[] = [];
   for (let slice = walk.next(9999); slice !== undefined; slice = walk.next(9999)) {
-    slices.push(slice);
+    slices.push(slice.slice());
   }
   return Uint8Array.from(slices.flatMap((slice) => [...slice]));
 }

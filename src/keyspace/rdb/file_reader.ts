@@ -152,7 +152,15 @@ export class RdbFileReader {
           "the version of Redis 7.0; save it with that one",
       );
     }
-    const head: Head = { kind: 0, key: "", text: "", number: 0, expires: 0, value: 0, deadlineMs: undefined };
+    const head: Head = {
+      kind: 0,
+      key: "",
+      text: "",
+      number: 0,
+      expires: 0,
+      value: 0,
+      deadlineMs: undefined,
+    };
     const unit: Unit = (input) => readHead(input, head, this.#exact);
     let db = 0;
     for (;;) {

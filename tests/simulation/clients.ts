@@ -103,15 +103,24 @@ export interface ClientHost {
   /** Nothing that it waits for keeps such a client from looking at the next moment. */
   readonly onlyReads: boolean;
   readonly prng: Prng;
+  /** What the connection loses of the next operation, if it breaks with it. */
+  breaks(): "request" | "reply" | undefined;
+  /** Another connection, to any node; undefined when none runs. */
+  reconnect(client: Client): Lane | undefined;
 }
 
-/** A connection to one node, until that node's process ends. */
+/**
+ * A connection to one node, until that node's process ends. One that breaks alone is made again, to
+ * another node, where the client tries the same once more, as something new, or goes on.
+ */
 export class Client {
-  readonly #lane: Lane;
   readonly #host: ClientHost;
   readonly #histories: Histories;
-  readonly #process: number;
+  #lane: Lane;
+  #process: number;
   #open: ((effect: "maybeApplied") => void) | undefined;
+  /** What the client was not told the outcome of. */
+  #again: (() => Task) | undefined;
   #gone = false;
 
   constructor(lane: Lane, host: ClientHost, histories: Histories) {
@@ -133,6 +142,10 @@ export class Client {
 
   get waits(): boolean {
     return this.#open !== undefined;
+  }
+
+  get writes(): boolean {
+    return !this.#host.onlyReads;
   }
 
   /** Reads everything, for the end: `answered` hears of each read. */
@@ -158,11 +171,34 @@ export class Client {
   #think(): void {
     const { prng, thinkMs } = this.#host;
     this.#host.later(thinkMs * 2 * prng.unit(), () => {
-      if (!this.#gone) this.#run(this.#draw(), () => this.#think());
+      if (this.#gone) return;
+      const make = this.#again ?? this.#draw();
+      this.#again = undefined;
+      const broken = this.#host.breaks();
+      if (broken === undefined) return this.#run(make(), () => this.#think());
+      this.#run(make(), () => this.#think(), broken);
+      this.#breakLater(make);
     });
   }
 
-  #run(task: Task, next: (effect: Effect) => void): void {
+  /** The client notices that its connection is gone, sooner or later. */
+  #breakLater(make: () => Task): void {
+    const { prng, thinkMs, later } = this.#host;
+    const lane = this.#lane;
+    later(3 * thinkMs * prng.unit(), () => {
+      if (this.#gone) return;
+      lane.close();
+      const next = this.#host.reconnect(this);
+      this.#gone = next === undefined;
+      if (prng.chance(0.6)) this.#again = make;
+      this.#open?.("maybeApplied");
+      this.#lane = next ?? lane;
+      this.#process = this.#histories.nextProcess();
+    });
+  }
+
+  /** With `broken` nobody hears of the answer. */
+  #run(task: Task, next: (effect: Effect) => void, broken?: "request" | "reply"): void {
     const end: Ended = (reply, effect) => {
       this.#open = undefined;
       this.#histories.count(effect);
@@ -182,9 +218,11 @@ export class Client {
       answered = true;
       end(undefined, "maybeApplied");
     };
+    if (broken === "request") return;
     task.send(this.#lane, {
       onReply: (reply: unknown) => {
         if (this.#gone && answered) return;
+        if (broken !== undefined && !answered) return;
         once();
         const plain = plainOf(reply);
         if (!task.isOurs(plain)) {
@@ -194,6 +232,7 @@ export class Client {
       },
       onFailure: ({ effect }: OperationFailure) => {
         if (this.#gone && answered) return;
+        if (broken !== undefined && !answered) return;
         once();
         // What ran, without its reply, is to the history as what may have run.
         end(undefined, this.onOutcome(effect === "applied" ? "maybeApplied" : effect));
@@ -206,32 +245,36 @@ export class Client {
     return effect;
   }
 
-  #draw(): Task {
+  /** What to do next; each call makes it anew, with other values. */
+  #draw(): () => Task {
     const { prng } = this.#host;
     const value = () => `v${this.#histories.nextValue()}`;
     const register = prng.pick(["r0", "r1"]);
-    if (this.#host.onlyReads) return this.#keyTask(prng.pick(REGISTERS), { kind: "get" });
+    const on = (key: string, input: () => KeyInput) => () => this.#keyTask(key, input());
+    if (this.#host.onlyReads) return on(prng.pick(REGISTERS), () => ({ kind: "get" }));
     switch (prng.between(0, 9)) {
       case 0:
-        return this.#keyTask(register, { kind: "set", value: value() });
+        return on(register, () => ({ kind: "set", value: value() }));
       case 1:
-        return this.#keyTask(register, { kind: "setIfAbsent", value: value() });
+        return on(register, () => ({ kind: "setIfAbsent", value: value() }));
       case 2:
-        return this.#keyTask(register, { kind: "getSet", value: value() });
-      case 3:
-        return prng.chance(0.5)
-          ? this.#keyTask(register, { kind: "delete" })
-          : this.#keyTask(register, { kind: "get" });
+        return on(register, () => ({ kind: "getSet", value: value() }));
+      case 3: {
+        const kind = prng.chance(0.5) ? "delete" : "get";
+        return on(register, () => ({ kind }));
+      }
       case 4:
-        return this.#keyTask(register, { kind: "get" });
+        return on(register, () => ({ kind: "get" }));
       case 5:
-        return this.#keyTask("c0", { kind: "incrBy", by: 1 });
+        return on("c0", () => ({ kind: "incrBy", by: 1 }));
       case 6:
-        return this.#mortalTask();
-      case 7:
-        return this.#listTask([{ kind: "read", key: prng.pick(LISTS), elements: undefined }]);
+        return () => this.#mortalTask();
+      case 7: {
+        const key = prng.pick(LISTS);
+        return () => this.#listTask([{ kind: "read", key, elements: undefined }]);
+      }
       default:
-        return this.#listTask(this.#drawMicroOperations());
+        return () => this.#listTask(this.#drawMicroOperations());
     }
   }
 

@@ -64,7 +64,10 @@ export class FaultContext {
       world.count("older release refused at its start");
       world.releases.update(id);
     }
-    world.replaceDisk(id);
+    // Its power was cut in the middle of it.
+    const isCut = world.disks.get(id)!.crashed;
+    const half = (disk: MemoryDisk) => disk.crash(() => world.prng.chance(0.5));
+    world.replaceDisk(id, isCut ? half : undefined);
     this.restartLater(id, factor);
   }
 }

@@ -11,6 +11,7 @@ import { FAULT_CLASSES, type FaultClass } from "./plan.ts";
 import { processFaults } from "./process_faults.ts";
 import { releaseFaults } from "./release_faults.ts";
 import { snapshotFaults } from "./snapshot_faults.ts";
+import { startFaults } from "./start_faults.ts";
 import { Violation } from "./violation.ts";
 import type { World } from "./world.ts";
 
@@ -26,6 +27,7 @@ const STANDING: readonly FaultClass[] = [
   "damagedFrames",
   "snapshots",
   "leases",
+  "clientLinks",
 ];
 
 /** What a long run must have counted: the events, and what conditions and events do. */
@@ -74,6 +76,11 @@ export const FIRED: readonly string[] = [
   "older release refused by a peer",
   "older newcomer refused",
   "fatal outdated",
+  "start met error",
+  "start met hang",
+  "start met crashAfter",
+  "client's request lost",
+  "client's reply lost",
 ];
 
 export class Faults {
@@ -91,6 +98,7 @@ export class Faults {
       ...snapshotFaults(this.#context),
       ...memberFaults(this.#context),
       ...releaseFaults(this.#context),
+      ...startFaults(this.#context),
     };
   }
 
@@ -170,6 +178,7 @@ export class Faults {
       if (!core.includes(id)) this.#world.stop(id, (disk) => disk.kill());
     }
     for (const id of core) if (!live.has(id)) await this.#startOrFail(id);
+    this.#world.connections.fill();
     hub.reconnectAll();
   }
 

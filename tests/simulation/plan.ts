@@ -56,6 +56,8 @@ export const FAULT_CLASSES = [
   "transferInChange",
   "leases",
   "mixedVersions",
+  "clientLinks",
+  "faultInStart",
 ] as const;
 
 /** Later classes are drawn apart from everything before, so that they change no other draw. */

@@ -11,7 +11,8 @@ import { snapshotIdOf } from "../../src/storage/snapshot_manifest.ts";
 import { MemoryDisk } from "../support/memory_disk.ts";
 import { VirtualClock } from "../support/virtual_clock.ts";
 import { Checks } from "./checks.ts";
-import { Client, Histories } from "./clients.ts";
+import { type Client, Histories } from "./clients.ts";
+import { Connections } from "./connections.ts";
 import { Deadlines } from "./deadlines.ts";
 import { DiskShadow } from "./disk_shadow.ts";
 import { Flood } from "./flood.ts";
@@ -60,6 +61,7 @@ export class World {
   readonly checks: Checks;
   readonly operators: Operators;
   readonly releases: Releases;
+  readonly connections: Connections;
   readonly histories = new Histories();
   readonly hub: SimulatedHub;
   /** Draws of the faults; clients and links have their own. */
@@ -91,6 +93,7 @@ export class World {
     this.checks = new Checks(this.first, this.shadows, () => this.clock.nowMs());
     this.operators = new Operators(this);
     this.releases = new Releases(this);
+    this.connections = new Connections(this);
     this.hub = new SimulatedHub(this.clock, new Prng(plan.seed * 3 + 2), {
       onSend: (message) => this.guard(() => this.checks.checkPromise(message)),
       onDeliver: (message) => {
@@ -209,6 +212,7 @@ export class World {
     const clock = this.clocks.get(id)!;
     const shadow = this.shadows.get(id)!;
     const disk = this.#observe(id);
+    memory.fault = this.diskFaults.get(id);
     const directory = await this.openDirectory(id, disk);
     const holder: { node?: RaftNode } = {};
     const storage = await RaftStorage.open({
@@ -242,7 +246,7 @@ export class World {
     this.checks.started(id, node);
     await node.start();
     this.trace.add("start", "", id, incarnation, last.index, hardState.term);
-    for (let at = 0; at < this.plan.clients; at++) this.#connect(live, at);
+    for (let at = 0; at < this.plan.clients; at++) this.connections.open(live, at === 0);
   }
 
   #observe(id: NodeId): ObservedDisk {
@@ -325,21 +329,6 @@ export class World {
     this.fail(new Violation("CF", `node ${id} ends although nobody removed it: ${text}`));
   }
 
-  #connect(live: LiveNode, at: number): void {
-    const seed = this.plan.seed * 31 + live.id * 7 + this.histories.nextProcess();
-    const client = new Client(live.node.openLane(), {
-      nowMs: () => this.clock.nowMs(),
-      later: (delayMs, callback) => void this.clock.setTimer(delayMs, callback),
-      fail: (error) => this.fail(error),
-      thinkMs: this.plan.thinkMs,
-      // The first one writes: something must always be there to commit.
-      onlyReads: at > 0 && seed % 2 === 0,
-      prng: new Prng(seed),
-    }, this.histories);
-    live.clients.push(client);
-    client.start();
-  }
-
   /** The machine of a node is lost with its disk. */
   wipe(id: NodeId): void {
     this.stop(id, (disk) => disk.crash(() => false));
@@ -374,9 +363,9 @@ export class World {
   }
 
   /** A disk that no process holds, with what it has now. */
-  replaceDisk(id: NodeId): MemoryDisk {
+  replaceDisk(id: NodeId, crash = (disk: MemoryDisk) => disk.kill()): MemoryDisk {
     this.shadows.get(id)!.crashed();
-    return this.#nextDisk(id, (disk) => disk.kill());
+    return this.#nextDisk(id, crash);
   }
 
   #nextDisk(id: NodeId, crash: (disk: MemoryDisk) => MemoryDisk): MemoryDisk {

@@ -27,6 +27,8 @@ const CHUNKS_A_ROUND = 4;
 const SNAPSHOT_WAITS_MS = 1000 + 5000 + 2000 + 1000 + 5000;
 /** A removed leader tries so long to hand over, and says good-bye (`node/departure.ts`). */
 const DEPARTURE_MS = 10_000 + 1000;
+/** As `node/membership.ts` tries. */
+const MOVE_INTERVAL_MS = 10_000;
 
 export class Deadlines {
   /** From a message to its answer, with nothing to wait for on the other side. */
@@ -89,6 +91,11 @@ export class Deadlines {
   /** A change that was under way ends, its leader leaves, who was removed goes. */
   settle(): number {
     return DEPARTURE_MS * this.#slow + 2 * this.leader() + this.catchUp(BATCHES_MAX, 2);
+  }
+
+  /** A node that has moved tries to say so, maybe once in vain. */
+  move(): number {
+    return 2 * MOVE_INTERVAL_MS * this.#slow;
   }
 
   /** Every operation is answered or given up: a read may wait for an index and then for a mark. */

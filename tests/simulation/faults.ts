@@ -13,6 +13,7 @@ import { releaseFaults } from "./release_faults.ts";
 import { snapshotFaults } from "./snapshot_faults.ts";
 import { startFaults } from "./start_faults.ts";
 import { Violation } from "./violation.ts";
+import type { NodeClock } from "./node_clock.ts";
 import type { World } from "./world.ts";
 
 /** Classes that are conditions rather than events: they show in the counters of what they do. */
@@ -28,6 +29,7 @@ const STANDING: readonly FaultClass[] = [
   "snapshots",
   "leases",
   "clientLinks",
+  "wallDrift",
 ];
 
 /** What a long run must have counted: the events, and what conditions and events do. */
@@ -76,6 +78,10 @@ export const FIRED: readonly string[] = [
   "older release refused by a peer",
   "older newcomer refused",
   "fatal outdated",
+  "move known",
+  "wrong node refused",
+  "old message delivered",
+  "wall clock drifts",
   "start met error",
   "start met hang",
   "start met crashAfter",
@@ -111,6 +117,7 @@ export class Faults {
     if (on("reorder")) hub.rules.reorder = true;
     if (on("slowLinks")) hub.rules.delayMs *= 10;
     if (on("clog")) hub.rules.queueMax = prng.pick([2, 20, 10_000]);
+    hub.keepsOld = on("replay");
     if (on("damagedFrames")) hub.rules.damage = prng.pick([0.002, 0.02]);
     for (const id of this.#world.ids) {
       const clock = this.#world.clocks.get(id)!;
@@ -120,6 +127,7 @@ export class Faults {
         const [least, range] = on("leases") ? [0.96, 0.09] : [CLOCK_RATE_MIN, 0.4];
         clock.rate = least + range * prng.unit();
       }
+      if (on("wallDrift")) this.#letDrift(clock);
       if (on("lateTimers")) {
         const most = this.#context.unitMs * prng.unit();
         clock.lateness = () => {
@@ -134,6 +142,19 @@ export class Faults {
       }
     }
     this.#next();
+  }
+
+  /** Another error at each moment: growing, coming and going, or by chance. */
+  #letDrift(clock: NodeClock): void {
+    const { prng } = this.#world;
+    const size = prng.pick([0.0005, 0.01, 0.3]);
+    const periodMs = this.#context.unitMs * (1 + 20 * prng.unit());
+    this.#world.count("wall clock drifts");
+    clock.wallErrorMs = prng.pick([
+      (nowMs: number) => size * nowMs,
+      (nowMs: number) => size * periodMs * Math.sin(2 * Math.PI * nowMs / periodMs),
+      (nowMs: number) => size * 1000 * Math.sin(nowMs * 12.9898),
+    ]);
   }
 
   #next(): void {
@@ -162,6 +183,7 @@ export class Faults {
     for (const id of ids) {
       const clock = clocks.get(id)!;
       clock.lateness = () => 0;
+      clock.wallErrorMs = () => 0;
       this.#world.disks.get(id)!.capacityBytes = Infinity;
       // A disk on which something is not in its place is exchanged.
       if (this.#world.scars.has(id)) this.#world.stop(id, (disk) => disk.kill());

@@ -98,6 +98,13 @@ export function memberFaults(context: FaultContext): Events {
     },
     shrinkAndGrow: () => void shrinkAndGrow(),
     island: () => void island(),
+    moveMember: () => {
+      const id = context.anyLive();
+      if (id === undefined || !operators.mayChange() || !world.places.areKnown()) return;
+      world.stop(id, (disk) => disk.kill());
+      world.places.move(id);
+      context.restartLater(id, 1);
+    },
     restartRemoved: () => {
       const ids = [...world.removed].filter((id) => !live.has(id));
       if (ids.length === 0) return;

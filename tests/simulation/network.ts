@@ -12,7 +12,7 @@ import {
   type RaftNetworkHandler,
   type RefusalCode,
 } from "../../src/network/mod.ts";
-import type { PeerMessage } from "../../src/raft/mod.ts";
+import { isDriverMessage, type PeerMessage } from "../../src/raft/mod.ts";
 import type { VirtualClock } from "../support/virtual_clock.ts";
 import { DELAY_FACTOR_MAX } from "./deadlines.ts";
 import { isDamageNoticed } from "./frame_damage.ts";
@@ -45,6 +45,8 @@ interface Link {
 }
 
 const NODES_MAX = 1024;
+/** Old messages that are kept, to come again. */
+const OLD_MAX = 400;
 
 export interface NetworkWatch {
   onSend(message: PeerMessage): void;
@@ -59,6 +61,9 @@ export class SimulatedHub {
   readonly prng: Prng;
   readonly watch: NetworkWatch;
   rules: LinkRules = quietRules(1);
+  /** Whether messages are kept for `deliverOld`. */
+  keepsOld = false;
+  readonly #old: PeerMessage[] = [];
   readonly #links = new Map<number, Link>();
   readonly #nodes = new Map<NodeId, SimulatedNetwork>();
 
@@ -97,7 +102,9 @@ export class SimulatedHub {
     if (one === other || this.#blocked(one.id, other.id) || this.#blocked(other.id, one.id)) return;
     this.clock.setImmediate(() => {
       if (this.#nodes.get(one.id) !== one || this.#nodes.get(other.id) !== other) return;
-      if (!one.knows(other.id) && !other.knows(one.id)) return;
+      one.dial(other);
+      other.dial(one);
+      if (!one.finds(other) && !other.finds(one)) return;
       const refused = one.refuses(other) || other.refuses(one);
       if (refused) return;
       one.peerUp(other);
@@ -146,6 +153,7 @@ export class SimulatedHub {
   carry(message: PeerMessage): void {
     const link = this.link(message.from, message.to);
     const { prng, rules, watch } = this;
+    if (this.keepsOld) this.#keep(message);
     if (link.isCut) return watch.onFault("message cut off");
     if (rules.drop > 0 && prng.chance(rules.drop)) return watch.onFault("message dropped");
     if (link.inFlight >= rules.queueMax) return watch.onFault("queue full");
@@ -155,6 +163,26 @@ export class SimulatedHub {
       watch.onFault("message duplicated");
       this.#schedule(link, message);
     }
+  }
+
+  /**
+   * Messages that nodes sent to each other long ago come once more, in any order, to processes that may
+   * be others by now. What operators ask for is not repeated: they would see it done twice.
+   */
+  deliverOld(count: number): void {
+    for (let left = count; left > 0 && this.#old.length > 0; left--) {
+      const message = this.prng.pick(this.#old);
+      const node = this.#nodes.get(message.to);
+      if (node === undefined || !node.isUp(message.from)) continue;
+      this.watch.onFault("old message delivered");
+      node.deliver(copyOf(message));
+    }
+  }
+
+  #keep(message: PeerMessage): void {
+    if (isDriverMessage(message) && message.kind !== "forwardedBatch") return;
+    if (this.#old.length < OLD_MAX) this.#old.push(copyOf(message));
+    else if (this.prng.chance(0.2)) this.#old[this.prng.between(0, OLD_MAX - 1)] = copyOf(message);
   }
 
   /** The receiver notices and ends the connection. */
@@ -208,6 +236,8 @@ export class SimulatedNetwork implements RaftNetwork {
   readonly listenPort = 0;
   /** The highest that the program supports. */
   readonly featureLevel: number;
+  /** Where others find it. */
+  readonly port: number;
   /** Changes with each reset: what was sent before does not arrive. */
   generation = 0;
   readonly #hub: SimulatedHub;
@@ -216,16 +246,22 @@ export class SimulatedNetwork implements RaftNetwork {
   /** Those of `#up` of which the node has been told. */
   readonly #greeted = new Set<NodeId>();
   /** Undefined until the node names its peers: then everybody is one. */
-  #peers: Set<NodeId> | undefined;
+  #peers: Map<NodeId, number> | undefined;
   #removed = new Set<NodeId>();
   #levelInUse = 0;
   #queue: PeerMessage[] = [];
   #handler: RaftNetworkHandler | undefined;
 
-  constructor(hub: SimulatedHub, id: NodeId, clock: NodeClock, featureLevel: number) {
+  constructor(
+    hub: SimulatedHub,
+    id: NodeId,
+    clock: NodeClock,
+    { featureLevel, port }: Pick<SimulatedNetwork, "featureLevel" | "port">,
+  ) {
     this.#hub = hub;
     this.id = id;
     this.featureLevel = featureLevel;
+    this.port = port;
     this.#clock = clock;
   }
 
@@ -235,9 +271,9 @@ export class SimulatedNetwork implements RaftNetwork {
     return Promise.resolve();
   }
 
-  setPeer({ id }: PeerAddress): void {
-    this.#peers ??= new Set();
-    this.#peers.add(id);
+  setPeer({ id, port }: PeerAddress): void {
+    this.#peers ??= new Map();
+    this.#peers.set(id, port);
     this.#removed.delete(id);
     this.#hub.reconsider(this, id, false);
   }
@@ -259,8 +295,22 @@ export class SimulatedNetwork implements RaftNetwork {
     this.#levelInUse = level;
   }
 
-  knows(id: NodeId): boolean {
-    return this.#peers === undefined || this.#peers.has(id);
+  /** Whether it looks for `other` where that is. */
+  finds({ id, port }: SimulatedNetwork): boolean {
+    return this.#peers === undefined || this.#peers.get(id) === port;
+  }
+
+  /** Whoever was expected where `other` is now: it says that it is somebody else. */
+  dial(other: SimulatedNetwork): void {
+    for (const [id, port] of this.#peers ?? []) {
+      if (port !== other.port || id === other.id) continue;
+      this.#hub.watch.onFault("wrong node refused");
+      this.refusedBy(id, "wrongTarget", `this is node ${other.id}, not ${id}`);
+    }
+  }
+
+  isUp(peer: NodeId): boolean {
+    return this.#up.has(peer);
   }
 
   /** Turns `other` away if it was removed, or is too old and not linked yet. */

@@ -62,6 +62,7 @@ export function networkFaults(context: FaultContext): Events {
         context.after(1, () => clogNode(id, untilMs));
       }
     },
+    replay: () => hub.deliverOld(prng.between(1, 30)),
     reset: () => hub.reset(prng.pick(ids), prng.pick(ids)),
   };
 }

@@ -8,8 +8,12 @@ export class NodeClock implements Clock {
   rate = 1;
   /** Added to each timer; drawn anew for each. */
   lateness: () => number = () => 0;
+  /** How wrong the wall clock is at a time of the simulation. */
+  wallErrorMs: (nowMs: number) => number = () => 0;
   readonly #clock: VirtualClock;
   #wallOffsetMs = 0;
+  /** Timers that are due before it fire then, all at once. */
+  #burstAtMs = 0;
   #pausedUntilMs = 0;
   #ended = false;
   #held: (() => void)[] = [];
@@ -38,8 +42,13 @@ export class NodeClock implements Clock {
     const next = new NodeClock(this.#clock);
     next.rate = this.rate;
     next.lateness = this.lateness;
+    next.wallErrorMs = this.wallErrorMs;
     next.#wallOffsetMs = this.#wallOffsetMs;
     return next;
+  }
+
+  holdTimers(durationMs: number): void {
+    this.#burstAtMs = this.#clock.nowMs() + durationMs;
   }
 
   jumpWall(byMs: number): void {
@@ -58,14 +67,14 @@ export class NodeClock implements Clock {
   }
 
   wallMs(): number {
-    return Math.floor(this.#clock.wallMs() + this.#wallOffsetMs);
+    const errorMs = this.wallErrorMs(this.#clock.nowMs());
+    return Math.floor(this.#clock.wallMs() + this.#wallOffsetMs + errorMs);
   }
 
   setTimer(delayMs: number, callback: () => void): Timer {
-    return this.#clock.setTimer(
-      delayMs / this.rate + this.lateness(),
-      () => this.whenAwake(callback),
-    );
+    const dueMs = delayMs / this.rate + this.lateness();
+    const waitMs = Math.max(dueMs, this.#burstAtMs - this.#clock.nowMs());
+    return this.#clock.setTimer(waitMs, () => this.whenAwake(callback));
   }
 
   setImmediate(callback: () => void): void {

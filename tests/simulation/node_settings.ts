@@ -5,7 +5,6 @@ import { type Plan, TIMINGS } from "./plan.ts";
 
 type Settings = Pick<
   RaftNodeOptions,
-  | "advertise"
   | "reading"
   | "snapshotLogBytes"
   | "snapshotRateBytes"
@@ -21,7 +20,6 @@ type Settings = Pick<
 export function nodeSettings(plan: Plan): Settings {
   const timing = TIMINGS[plan.timing];
   return {
-    advertise: {},
     reading: { reads: plan.reads, stalenessMsMax: 1000 },
     snapshotLogBytes: plan.snapshotLogBytes,
     snapshotRateBytes: plan.snapshotRateBytes,

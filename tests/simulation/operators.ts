@@ -9,7 +9,8 @@ import type { ChangeOutcome, MemberChangeRequest } from "../../src/node/mod.ts";
 import { FEATURE_LEVEL } from "../../src/raft/mod.ts";
 import { TIMINGS } from "./plan.ts";
 import { votingSets } from "./quorum.ts";
-import { addressesOf, type LiveNode, type World } from "./world.ts";
+import { addressesOf } from "./places.ts";
+import type { LiveNode, World } from "./world.ts";
 
 /** What an operator wants to start. */
 interface Newcomer {
@@ -30,14 +31,12 @@ export class Operators {
   readonly #open = new Map<number, LiveNode>();
   #lastRequest = 0;
   #lastEndMs = -Infinity;
-  #lastPlace: number;
 
   constructor(world: World) {
     const { plan } = world;
     this.#world = world;
     this.#prng = new Prng(plan.seed * 13 + 5);
     this.#unitMs = TIMINGS[plan.timing].electionTimeoutMs.min;
-    this.#lastPlace = plan.size;
   }
 
   /** Requests that somebody still works on. */
@@ -73,13 +72,14 @@ export class Operators {
 
   /** Starts a process that joins; it tries until it is told something. The id when it has one. */
   async join(newcomer: Newcomer): Promise<NodeId | undefined> {
-    const place = ++this.#lastPlace;
+    const place = this.#world.places.next(this.#prng);
     let level = this.#newcomerLevel();
     for (let left = JOIN_ATTEMPTS; left > 0 && this.active; left--) {
       const answer = await this.#join(place, newcomer, level);
       this.#world.count(`join ${answer?.kind ?? "unanswered"}`);
       if (answer?.kind === "joined") {
         this.#world.addNode(answer.nodeId);
+        this.#world.places.settle(answer.nodeId, place);
         const { used } = this.#world.checks.levels;
         this.#world.releases.install(answer.nodeId, this.active ? level : Math.max(level, used));
         await this.#world.start(answer.nodeId);

@@ -58,6 +58,10 @@ export const FAULT_CLASSES = [
   "mixedVersions",
   "clientLinks",
   "faultInStart",
+  "moveMember",
+  "replay",
+  "wallDrift",
+  "timerBurst",
 ] as const;
 
 /** Later classes are drawn apart from everything before, so that they change no other draw. */

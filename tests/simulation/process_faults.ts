@@ -55,6 +55,11 @@ export function processFaults(context: FaultContext): Events {
       const id = context.anyLive();
       if (id !== undefined) world.clocks.get(id)!.pause(4 * unitMs * prng.unit());
     },
+    // Those that are set from now on; what was set before fires in time.
+    timerBurst: () => {
+      const id = context.anyLive();
+      if (id !== undefined) world.clocks.get(id)!.holdTimers(2 * unitMs * prng.unit());
+    },
     secondProcess: () => {
       const id = context.anyLive();
       if (id !== undefined) void startSecond(id);

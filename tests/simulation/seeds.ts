@@ -144,4 +144,10 @@ export const FAILED_SEEDS: readonly FailedSeed[] = [
     besides: ["clientLinks"],
     showed: "a snapshot was lost that had what the log had not synced yet: allowed",
   },
+  {
+    seed: 40092,
+    classes: 52,
+    besides: ["faultInStart"],
+    showed: "only one member was left to tell a node that it was removed: it waits for another one",
+  },
 ];

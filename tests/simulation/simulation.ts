@@ -117,6 +117,10 @@ async function checkLiveness(world: World): Promise<void> {
     const rises = () => isSettled(world) && isLevelRisen(world);
     await expect(world, "L2", "the feature level does not rise", rises, settleMs);
   }
+  if (plan.faults.has("moveMember")) {
+    const known = () => isSettled(world) && world.places.isLeaderTold();
+    await expect(world, "L2", "a move is not made known", known, settleMs + deadlines.move());
+  }
   startRemoved(world);
   await checkCalm(world);
   const nodes = world.members();
@@ -144,8 +148,23 @@ function isSettled(world: World): boolean {
   const members = world.members();
   const { length } = members.filter(({ id }) => !world.removed.has(id));
   return configuration === committedConfiguration && configuration.outgoing.length === 0 &&
-    raft.isVoter && length === world.live.size &&
+    raft.isVoter && length + countUntold(world) === world.live.size &&
     !configuration.members.some(({ id, standing }) => standing === "joining" && world.live.has(id));
+}
+
+/**
+ * Nodes that were removed, did not hear it from the log, and are refused by too few others to believe
+ * it (`node/replacement_watch.ts`).
+ */
+function countUntold({ live, leader }: World): number {
+  const { removed } = leader!.node.raft.committedConfiguration;
+  const untold = [...live.values()].filter(({ id, node }) => {
+    const { members } = node.raft.configuration;
+    const refusers = members.filter((member) => member.id !== id && live.has(member.id));
+    const needed = Math.max(1, Math.min(2, members.length - 1));
+    return removed.includes(id) && refusers.length < needed;
+  });
+  return untold.length;
 }
 
 /** The cluster uses what all its members support, when all of them are there. */

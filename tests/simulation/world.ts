@@ -21,6 +21,7 @@ import { NodeClock } from "./node_clock.ts";
 import { nodeSettings } from "./node_settings.ts";
 import { ObservedDisk } from "./observed_disk.ts";
 import { Operators } from "./operators.ts";
+import { addressesOf, Places } from "./places.ts";
 import type { Plan } from "./plan.ts";
 import { Releases } from "./releases.ts";
 import type { Scar } from "./scar.ts";
@@ -28,11 +29,6 @@ import { Trace } from "./trace.ts";
 import { Violation } from "./violation.ts";
 
 const CLUSTER = "0123456789abcdef0123456789abcdef";
-
-/** Where a node is, or would be. */
-export function addressesOf(place: number) {
-  return { raftAddress: `127.0.0.1:${7000 + place}`, redisAddress: `127.0.0.1:${6000 + place}` };
-}
 
 export interface LiveNode {
   readonly id: NodeId;
@@ -62,6 +58,7 @@ export class World {
   readonly operators: Operators;
   readonly releases: Releases;
   readonly connections: Connections;
+  readonly places: Places;
   readonly histories = new Histories();
   readonly hub: SimulatedHub;
   /** Draws of the faults; clients and links have their own. */
@@ -94,6 +91,7 @@ export class World {
     this.operators = new Operators(this);
     this.releases = new Releases(this);
     this.connections = new Connections(this);
+    this.places = new Places(this);
     this.hub = new SimulatedHub(this.clock, new Prng(plan.seed * 3 + 2), {
       onSend: (message) => this.guard(() => this.checks.checkPromise(message)),
       onDeliver: (message) => {
@@ -237,7 +235,10 @@ export class World {
     if (lost !== undefined && !this.isWounded(id)) {
       this.fail(new Violation("CC", `node ${id} has lost what nobody took: ${lost}`));
     }
-    const network = new SimulatedNetwork(this.hub, id, clock, this.releases.levelOf(id));
+    const network = new SimulatedNetwork(this.hub, id, clock, {
+      featureLevel: this.releases.levelOf(id),
+      port: this.places.portOf(id),
+    });
     const { incarnation } = directory.identity;
     const node = holder.node = await this.#makeNode(id, incarnation, storage, network, clock);
     const live: LiveNode = { id, node, network, clock, clients: [], floods: [] };
@@ -301,6 +302,7 @@ export class World {
       bootstrap: id <= plan.size ? this.first : EMPTY_CONFIGURATION,
       ...nodeSettings(plan),
       featureLevel: network.featureLevel,
+      advertise: this.places.advertised(id),
       storage,
       network,
       clock,

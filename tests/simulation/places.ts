@@ -1,0 +1,89 @@
+/** Where nodes are found. They may move, and what is free again is taken by others. */
+
+import type { NodeId, Prng } from "../../src/base/mod.ts";
+import type { Configuration } from "../../src/raft/mod.ts";
+import type { World } from "./world.ts";
+
+const RAFT_PORT = 7000;
+const REDIS_PORT = 6000;
+
+export function addressesOf(place: number) {
+  return {
+    raftAddress: `127.0.0.1:${RAFT_PORT + place}`,
+    redisAddress: `127.0.0.1:${REDIS_PORT + place}`,
+  };
+}
+
+export class Places {
+  readonly #world: World;
+  /** Of those that are not where their id says. */
+  readonly #places = new Map<NodeId, number>();
+  /** Nodes whose settings say where they are. */
+  readonly #moved = new Set<NodeId>();
+  readonly #free: number[] = [];
+  #last: number;
+
+  constructor(world: World) {
+    this.#world = world;
+    this.#last = world.plan.size;
+  }
+
+  portOf(id: NodeId): number {
+    return RAFT_PORT + this.#placeOf(id);
+  }
+
+  advertised(id: NodeId) {
+    return this.#moved.has(id) ? addressesOf(this.#placeOf(id)) : {};
+  }
+
+  /** For a newcomer: one that somebody has left, or a new one. */
+  next(prng: Prng): number {
+    if (this.#free.length > 0 && prng.chance(0.7)) return this.#free.shift()!;
+    return ++this.#last;
+  }
+
+  settle(id: NodeId, place: number): void {
+    this.#places.set(id, place);
+  }
+
+  /** Its next process is somewhere else. */
+  move(id: NodeId): void {
+    this.#free.push(this.#placeOf(id));
+    this.#places.set(id, ++this.#last);
+    this.#moved.add(id);
+  }
+
+  /** Whether every member runs and knows where all the others are: then one of them may move. */
+  areKnown(): boolean {
+    const { live, checks } = this.#world;
+    return checks.configurations.newest.members.every(({ id }) => {
+      const raft = live.get(id)?.node.raft;
+      return raft !== undefined && this.#isRight(raft.committedConfiguration) &&
+        this.#isRight(raft.configuration);
+    });
+  }
+
+  /** Whether the log has where those are that run. */
+  isLeaderTold(): boolean {
+    const { leader, live } = this.#world;
+    const { members } = leader!.node.raft.committedConfiguration;
+    const wrong = members.filter(({ id, raftAddress }) =>
+      live.has(id) && raftAddress !== this.#addressOf(id)
+    );
+    if (wrong.length === 0 && this.#moved.size > 0) this.#world.count("move known");
+    return wrong.length === 0;
+  }
+
+  #isRight({ members }: Configuration): boolean {
+    return members.length > 0 &&
+      members.every(({ id, raftAddress }) => raftAddress === this.#addressOf(id));
+  }
+
+  #addressOf(id: NodeId): string {
+    return addressesOf(this.#placeOf(id)).raftAddress;
+  }
+
+  #placeOf(id: NodeId): number {
+    return this.#places.get(id) ?? id;
+  }
+}

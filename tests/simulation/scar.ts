@@ -5,7 +5,7 @@ export class Scar {
   /** Where the write belongs; undefined until it was made. */
   #from: number | undefined;
   #content: Uint8Array;
-  /** Where the write would have ended, until the file is cut there: writes before it are repairs. */
+  /** Where the write would have ended, until the file is cut there: what is written over it repairs it. */
   #end: number | undefined;
   #isRepaired = false;
 
@@ -32,7 +32,9 @@ export class Scar {
   wrote(bytes: Uint8Array, at: number): void {
     const end = at + bytes.length;
     if (this.#from === undefined) this.#end = end;
-    else if (this.#end !== undefined && at < this.#end) this.#isRepaired = true;
+    else if (this.#end !== undefined && at < this.#end && end > this.#from) {
+      this.#isRepaired = true;
+    }
     this.#from ??= at;
     if (end > this.#content.length) this.#resize(end);
     this.#content.set(bytes, at);

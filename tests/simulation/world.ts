@@ -241,6 +241,7 @@ export class World {
     });
     const { incarnation } = directory.identity;
     const node = holder.node = await this.#makeNode(id, incarnation, storage, network, clock);
+    if (memory.crashed) throw new Error("the power was cut with the last step of the start");
     const live: LiveNode = { id, node, network, clock, clients: [], floods: [] };
     this.live.set(id, live);
     memory.fault = (operation) => this.#diskFault(id, operation);

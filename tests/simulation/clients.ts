@@ -197,16 +197,22 @@ export class Client {
     });
   }
 
-  /** With `broken` nobody hears of the answer. */
+  /** With `broken` the client does not hear of the answer; the history does. */
   #run(task: Task, next: (effect: Effect) => void, broken?: "request" | "reply"): void {
-    const end: Ended = (reply, effect) => {
-      this.#open = undefined;
-      this.#histories.count(effect);
+    let noted = false;
+    const note: Ended = (reply, effect) => {
+      if (noted) return;
+      noted = true;
       try {
         task.ended(reply, effect);
       } catch (error) {
         this.#host.fail(error);
       }
+    };
+    const end: Ended = (reply, effect) => {
+      this.#open = undefined;
+      this.#histories.count(effect);
+      note(reply, effect);
       if (!this.#gone || effect !== "maybeApplied") next(effect);
     };
     let answered = false;
@@ -218,24 +224,25 @@ export class Client {
       answered = true;
       end(undefined, "maybeApplied");
     };
-    if (broken === "request") return;
+    if (broken === "request") return note(undefined, "notApplied");
     task.send(this.#lane, {
       onReply: (reply: unknown) => {
         if (this.#gone && answered) return;
-        if (broken !== undefined && !answered) return;
-        once();
         const plain = plainOf(reply);
         if (!task.isOurs(plain)) {
           this.#host.fail(new Violation("RI", `the answer ${plain} belongs to another request`));
         }
+        if (broken !== undefined && !answered) return note(plain, "ok");
+        once();
         end(plain, "ok");
       },
       onFailure: ({ effect }: OperationFailure) => {
         if (this.#gone && answered) return;
-        if (broken !== undefined && !answered) return;
-        once();
         // What ran, without its reply, is to the history as what may have run.
-        end(undefined, this.onOutcome(effect === "applied" ? "maybeApplied" : effect));
+        const outcome = this.onOutcome(effect === "applied" ? "maybeApplied" : effect);
+        if (broken !== undefined && !answered) return note(undefined, outcome);
+        once();
+        end(undefined, outcome);
       },
     });
   }

@@ -150,4 +150,11 @@ export const FAILED_SEEDS: readonly FailedSeed[] = [
     besides: ["faultInStart"],
     showed: "only one member was left to tell a node that it was removed: it waits for another one",
   },
+  {
+    seed: 80005,
+    classes: 56,
+    besides: ["faultInStart", "clientLinks"],
+    showed:
+      "a snapshot that cannot be opened once has a bad sector to the node: it refuses, allowed",
+  },
 ];

@@ -6,6 +6,8 @@ import type { Events, FaultContext } from "./fault_context.ts";
 
 /** A start may have more operations than that; then its first ones as a member are met. */
 const OPERATIONS_MAX = 60;
+/** What of these fails with "EIO" has a bad sector: that is damage. */
+const READS: readonly OperationKind[] = ["open", "read", "readFile", "stat", "size", "list"];
 
 export function startFaults(context: FaultContext): Events {
   const { world, unitMs } = context;
@@ -13,9 +15,7 @@ export function startFaults(context: FaultContext): Events {
 
   const drawFault = (operation: OperationKind): DiskFault => {
     const kind = prng.pick(["error", "hang", "crashAfter"] as const);
-    // What cannot be read for "EIO" is a bad sector: that is damage.
-    const isRead = operation === "read" || operation === "readFile";
-    if (kind === "error") return { kind, code: isRead ? "ENOMEM" : "EIO" };
+    if (kind === "error") return { kind, code: READS.includes(operation) ? "ENOMEM" : "EIO" };
     if (kind === "hang") return { kind, until: clock.pause(2 * unitMs * prng.unit()) };
     return { kind };
   };

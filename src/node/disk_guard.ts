@@ -51,7 +51,9 @@ export class DiskGuard {
 
   /** A write and its sync have succeeded. */
   noteWritten(): void {
-    if (this.#health.noteWritten()) this.#options.logger.info("the disk has room again");
+    if (!this.#health.noteWritten()) return;
+    this.#options.logger.info("the disk has room again");
+    this.#options.raft.step({ kind: "diskRoom", hasRoom: true });
   }
 
   /** A full disk is waited for; all other failures are the storage's to report. */
@@ -62,7 +64,8 @@ export class DiskGuard {
       logger.error("the disk is full; writes wait or are refused until it has room", {
         why: error.message,
       });
-      // A successor needs room for its vote: where nobody has any, this node serves reads on.
+      // A successor needs room: where nobody has any, this node serves reads on.
+      raft.step({ kind: "diskRoom", hasRoom: false });
       raft.step({ kind: "transfer", to: undefined });
       schedule();
     }

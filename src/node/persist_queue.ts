@@ -2,11 +2,22 @@
  * Keeps "send now" and "send after persisting" apart (architecture D1, D3). What the core asks to
  * persist goes to disk one sync at a time; whatever arrives meanwhile shares the next one. Promises
  * leave, and the core hears of it, only when the disk has it.
+ *
+ * While there is no room for entries, votes do not wait for them: the state files have their space,
+ * so the newest term and vote are written ahead. That is safe: a crash then leaves a term, a vote and
+ * a log without the entries that waited, as on a node that never received them, and nothing was said
+ * of them. The other order is not: it leaves entries of a term that the node does not know.
  */
 
 import type { LogIndex } from "../base/mod.ts";
-import type { HardState, LogEntry, PeerMessage, Ready } from "../raft/mod.ts";
-import type { PersistBatch, SnapshotReceiver } from "../storage/mod.ts";
+import {
+  type HardState,
+  type LogEntry,
+  type PeerMessage,
+  promisesOnlyHardState,
+  type Ready,
+} from "../raft/mod.ts";
+import { type PersistBatch, type SnapshotReceiver, StorageError } from "../storage/mod.ts";
 
 /** The disk, as far as this queue needs it. */
 export interface PersistTarget {
@@ -16,6 +27,8 @@ export interface PersistTarget {
 export interface PersistHandler {
   /** Everything up to Ready `number` is durable, and what it promised may be sent. */
   onPersisted(number: number, messages: readonly PeerMessage[]): void;
+  /** The same of terms and votes alone: what else was asked for up to `number` is still to come. */
+  onHardStatePersisted(number: number, messages: readonly PeerMessage[]): void;
   /**
    * The disk refused. Nothing is promised until `retry` was called and succeeded, which only makes
    * sense when the error says that there was no room.
@@ -25,6 +38,7 @@ export interface PersistHandler {
 
 interface Pending {
   readonly snapshot: SnapshotReceiver | undefined;
+  /** Undefined as well once it is durable ahead of the entries. */
   hardState: HardState | undefined;
   entries: LogEntry[];
   messages: PeerMessage[];
@@ -36,6 +50,10 @@ export class PersistQueue {
   readonly #handler: PersistHandler;
   /** In order; only a snapshot begins another one. */
   readonly #pending: Pending[] = [];
+  /** Found no room, and is tried again when the handler says so. */
+  #refused: Pending | undefined;
+  /** The hard state that is being written ahead. */
+  #ahead: Promise<void> | undefined;
   #snapshots = 0;
   #startedAtMs: number | undefined;
   readonly #nowMs: () => number;
@@ -86,6 +104,7 @@ export class PersistQueue {
 
   /** Begins the next sync unless one is under way. */
   start(): void {
+    if (this.#refused !== undefined) this.#writeAhead(this.#refused);
     while (this.#pending.length > 0 && this.#startedAtMs === undefined) {
       const batch = this.#pending.shift()!;
       const { snapshot, hardState, entries } = batch;
@@ -105,7 +124,42 @@ export class PersistQueue {
         if (batch.snapshot !== undefined) this.#snapshots--;
         this.#handler.onPersisted(batch.number, batch.messages);
       },
-      (error) => this.#handler.onPersistFailed(error, () => this.#persist(batch)),
+      (error) => {
+        this.#handler.onPersistFailed(error, () => void this.#retry(batch));
+        if (!(error instanceof StorageError) || error.kind !== "full") return;
+        this.#refused = batch;
+        this.#writeAhead(batch);
+      },
+    );
+  }
+
+  /** A term that is being written ahead must not be followed by an older one. */
+  async #retry(batch: Pending): Promise<void> {
+    this.#refused = undefined;
+    await this.#ahead;
+    this.#persist(batch);
+  }
+
+  /** Makes the newest hard state durable although `refused` and what follows it must wait. */
+  #writeAhead(refused: Pending): void {
+    if (this.#ahead !== undefined) return;
+    const waiting = [refused, ...this.#pending];
+    const hardState = waiting.findLast((batch) => batch.hardState !== undefined)?.hardState;
+    if (hardState === undefined) return;
+    const messages: PeerMessage[] = [];
+    for (const batch of waiting) {
+      batch.hardState = undefined;
+      messages.push(...batch.messages.filter(promisesOnlyHardState));
+      batch.messages = batch.messages.filter((message) => !promisesOnlyHardState(message));
+    }
+    const { number } = waiting[waiting.length - 1];
+    this.#ahead = this.#target.persist({ hardState, entries: [] }).then(
+      () => {
+        this.#ahead = undefined;
+        this.#handler.onHardStatePersisted(number, messages);
+      },
+      // The storage has failed for good, and says so itself.
+      () => {},
     );
   }
 

@@ -295,6 +295,13 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
     this.#turns.soon();
   }
 
+  onHardStatePersisted(number: number, messages: readonly PeerMessage[]): void {
+    if (this.#failed) return;
+    for (const message of messages) this.#send(message);
+    this.raft.step({ kind: "hardStatePersisted", number });
+    this.#turns.soon();
+  }
+
   onPersistFailed(error: unknown, retry: () => void): void {
     this.#disk.writeFailed(error, retry);
   }

@@ -22,7 +22,7 @@ import { DONE, ignored } from "./step_result.ts";
 /** Whether this node could be of use as a leader, and may become one. */
 export function canCampaign(state: RaftState): boolean {
   return state.members.mayLead && state.recoveringFrom === undefined && !state.damaged &&
-    !state.log.needsSnapshot && state.nowMs >= state.timer.blockedUntilMs;
+    state.hasDiskRoom && !state.log.needsSnapshot && state.nowMs >= state.timer.blockedUntilMs;
 }
 
 /** The election timer ran out: asks whether an election could be won. */
@@ -59,7 +59,7 @@ export function handleTimeoutNow(state: RaftState, message: TimeoutNow): StepRes
 
 /** A request of the current term, or for a pre-vote of any term not below it. */
 export function handleRequestVote(state: RaftState, message: RequestVoteArg): StepResult {
-  const granted = state.recoveringFrom === undefined && state.log.isUpToDate(message.last) &&
+  const granted = state.recoveringFrom === undefined && hasEnough(state, message) &&
     (message.preVote ? wouldVote(state, message) : canVote(state, message));
   if (granted && message.preVote) {
     if (state.role.kind === "follower") postponeQuickAttempt(state);
@@ -104,6 +104,14 @@ export function handleRequestVoteReply(state: RaftState, message: RequestVoteRep
   other.delete(message.from);
   tally(state);
   return DONE;
+}
+
+/**
+ * Whether the candidate's log has everything that this node's help may have committed (§3.6.1). What
+ * a disk without room could not take was promised to nobody: it must not keep others from leading.
+ */
+function hasEnough({ hasDiskRoom, log }: RaftState, { last }: RequestVoteArg): boolean {
+  return log.isUpToDate(last) || (!hasDiskRoom && log.isStableUpToDate(last));
 }
 
 function wouldVote(state: RaftState, message: RequestVoteArg): boolean {

@@ -18,6 +18,14 @@ export function sendAfterPersist(state: RaftState, message: RaftMessage): void {
   state.outbox.messagesAfterPersist.push(message);
 }
 
+/**
+ * Whether `message` of `Ready.messagesAfterPersist` promises no more than term and vote. The vote for
+ * itself that a campaign asks with is one, too; but a node that cannot write should not lead.
+ */
+export function promisesOnlyHardState(message: { readonly kind: string }): boolean {
+  return message.kind === "requestVoteReply";
+}
+
 /** Tells the leader of an older term that there is a newer one; it steps down (thesis §3.3). */
 export function sendNewerTerm(state: RaftState, to: NodeId): void {
   const last = state.log.last;

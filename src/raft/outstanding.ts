@@ -5,7 +5,7 @@
  * tests/raft/persist_test.ts plays it).
  */
 
-import { assert, type LogIndex, Ring, type Term } from "../base/mod.ts";
+import { type LogIndex, Ring, type Term } from "../base/mod.ts";
 
 interface Claim {
   readonly number: number;
@@ -45,10 +45,24 @@ export class Outstanding {
     for (let claim = this.#claims.peek(); claim !== undefined; claim = this.#claims.peek()) {
       if (claim.number > number) break;
       this.#claims.shift();
-      assert(claim.term >= this.#durableTerm, "Cannot settle a claim: its term is older");
-      this.#durableTerm = claim.term;
+      this.#noteTerm(claim.term);
       if (claim.lastIndex > stable) stable = claim.lastIndex;
     }
     return stable;
+  }
+
+  /** The hard states of `Ready` `number` and all before it are durable; their entries may not be. */
+  settleHardState(number: number): void {
+    const claims = this.#claims;
+    for (let at = 0; at < claims.length; at++) {
+      const claim = claims.at(at) as Claim;
+      if (claim.number > number) break;
+      this.#noteTerm(claim.term);
+    }
+  }
+
+  /** What was durable ahead of its turn is settled again in its turn. */
+  #noteTerm(term: Term): void {
+    if (term > this.#durableTerm) this.#durableTerm = term;
   }
 }

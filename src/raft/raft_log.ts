@@ -124,9 +124,17 @@ export class RaftLog {
 
   /** Whether a log that ends in `last` has everything that could be committed here (§3.6.1). */
   isUpToDate(last: EntryId): boolean {
-    return last.term !== this.#last.term
-      ? last.term > this.#last.term
-      : last.index >= this.#last.index;
+    return isAtLeast(last, this.#last);
+  }
+
+  /**
+   * The same of what is durable here. What was durable and has been replaced could not be committed;
+   * behind a snapshot that is not durable yet nobody can say.
+   */
+  isStableUpToDate(last: EntryId): boolean {
+    const index = this.stableIndex;
+    if (index < this.#startIndex) return false;
+    return isAtLeast(last, { index, term: this.termAt(index) });
   }
 
   /**
@@ -331,4 +339,8 @@ export class RaftLog {
       this.#head = 0;
     }
   }
+}
+
+function isAtLeast(a: EntryId, b: EntryId): boolean {
+  return a.term !== b.term ? a.term > b.term : a.index >= b.index;
 }

@@ -49,6 +49,10 @@ export type RaftEvent =
   | { readonly kind: "abandonRead"; readonly readId: number }
   /** What `Ready` number `number`, and all before it, asked to persist is durable. */
   | { readonly kind: "persisted"; readonly number: number }
+  /** Of `Ready` number `number`, and all before it, the hard state is durable, entries may not be. */
+  | { readonly kind: "hardStatePersisted"; readonly number: number }
+  /** Whether the disk has room for entries: while it has none, this node could lead nobody. */
+  | { readonly kind: "diskRoom"; readonly hasRoom: boolean }
   /** The machine has applied up to `index`. */
   | { readonly kind: "applied"; readonly index: LogIndex }
   /** Answer to `Ready.fetches`: consecutive entries from `first`; none when they are gone. */
@@ -156,6 +160,10 @@ export interface InstalledSnapshot {
  * One turn's work, in order: send `messages` at any time; persist `snapshot`, `hardState` and
  * `entries` (entries replace everything from their first index on); when that is durable, send
  * `messagesAfterPersist` and step `persisted`. Several may be outstanding; they persist in order.
+ *
+ * One exception: where entries cannot be written for now, a later hard state may be durable before
+ * them. Then messages that promise nothing else (`promisesOnlyHardState`) may be sent, and
+ * `hardStatePersisted` is stepped. A crash leaves a node that has not received those entries yet.
  */
 export interface Ready {
   /** Rises by one each time. */

@@ -139,6 +139,8 @@ export interface RaftState {
   recoveringFrom: Term | undefined;
   /** Entries here cannot be read: this node could lead nobody. */
   damaged: boolean;
+  /** Entries can be written: without room this node could lead nobody, but it can vote. */
+  hasDiskRoom: boolean;
   /** The newest round of reads that was started; rises while the process lives. */
   lastReadRound: number;
   /** Reads that were answered by lease. */
@@ -200,6 +202,7 @@ export function newState(options: RaftOptions): RaftState {
     },
     recoveringFrom: options.mayVote ? undefined : options.hardState.term,
     damaged: false,
+    hasDiskRoom: true,
     lastReadRound: 0,
     readsByLease: 0,
     flushDue: false,

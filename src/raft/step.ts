@@ -53,6 +53,16 @@ export function stepEvent(state: RaftState, event: RaftEvent): StepResult {
       return handleAbandonRead(state, event.readId);
     case "persisted":
       return stepPersisted(state, event.number);
+    case "hardStatePersisted":
+      assert(
+        event.number <= state.readyNumber,
+        `Cannot settle Ready ${event.number}: it was never handed out`,
+      );
+      state.outstanding.settleHardState(event.number);
+      return DONE;
+    case "diskRoom":
+      state.hasDiskRoom = event.hasRoom;
+      return DONE;
     case "applied":
       return stepApplied(state, event.index);
     case "fetched":

@@ -6,7 +6,6 @@ import { until, within } from "../support/wait.ts";
 import { WireError } from "../support/wire_client.ts";
 import { type Arena, withArena } from "./arena.ts";
 import { run } from "./namespaces.ts";
-import { lasting } from "./node_state.ts";
 import type { Scenario, ScenarioContext } from "./scenario.ts";
 
 const SMALL = "16m";
@@ -105,8 +104,8 @@ async function fullSingle(context: ScenarioContext): Promise<void> {
 }
 
 /**
- * Small files, so that a new one is due at any moment; then an election that needs the full node. It
- * can only wait: a leader could commit nothing without it.
+ * Small files, so that a new one is due at any moment; then an election that needs the full node. Its
+ * vote needs no room; the new leader can commit nothing before it has some.
  */
 async function electionOnFullDisk(context: ScenarioContext): Promise<void> {
   const prepare = (cluster: Cluster) => mountSmall(cluster.nodes[0]);
@@ -121,7 +120,11 @@ async function electionOnFullDisk(context: ScenarioContext): Promise<void> {
     await arena.progress(100, arena.others(node));
     const [next] = arena.others(node, leader);
     await arena.kill(leader);
-    await lasting(3000);
+    await until(
+      "an election with the vote of the full node",
+      { withinMs: 15_000 },
+      async () => (await next.status()).role === "leader",
+    );
     assert(await isFull(node), "it is still full");
     await makeRoom(node);
     await arena.progress(100, [node, next]);

@@ -25,10 +25,11 @@ export interface PersistTarget {
 }
 
 export interface PersistHandler {
-  /** Everything up to Ready `number` is durable, and what it promised may be sent. */
-  onPersisted(number: number, messages: readonly PeerMessage[]): void;
-  /** The same of terms and votes alone: what else was asked for up to `number` is still to come. */
-  onHardStatePersisted(number: number, messages: readonly PeerMessage[]): void;
+  /**
+   * Everything up to Ready `number` is durable, or of all that only the `part`, and what was promised
+   * with it may be sent.
+   */
+  onPersisted(number: number, messages: readonly PeerMessage[], part?: "hardState"): void;
   /**
    * The disk refused. Nothing is promised until `retry` was called and succeeded, which only makes
    * sense when the error says that there was no room.
@@ -156,7 +157,7 @@ export class PersistQueue {
     this.#ahead = this.#target.persist({ hardState, entries: [] }).then(
       () => {
         this.#ahead = undefined;
-        this.#handler.onHardStatePersisted(number, messages);
+        this.#handler.onPersisted(number, messages, "hardState");
       },
       // The storage has failed for good, and says so itself.
       () => {},

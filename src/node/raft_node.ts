@@ -287,18 +287,11 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
     this.options.network.send(message);
   }
 
-  onPersisted(number: number, messages: readonly PeerMessage[]): void {
+  onPersisted(number: number, messages: readonly PeerMessage[], part?: "hardState"): void {
     if (this.#failed) return;
-    this.#disk.noteWritten();
+    if (part === undefined) this.#disk.noteWritten();
     for (const message of messages) this.#send(message);
-    this.raft.step({ kind: "persisted", number });
-    this.#turns.soon();
-  }
-
-  onHardStatePersisted(number: number, messages: readonly PeerMessage[]): void {
-    if (this.#failed) return;
-    for (const message of messages) this.#send(message);
-    this.raft.step({ kind: "hardStatePersisted", number });
+    this.raft.step({ kind: "persisted", number, part });
     this.#turns.soon();
   }
 

@@ -47,10 +47,11 @@ export type RaftEvent =
   | { readonly kind: "read"; readonly readId: number }
   /** Nobody waits for this read any more: it is not asked for again. */
   | { readonly kind: "abandonRead"; readonly readId: number }
-  /** What `Ready` number `number`, and all before it, asked to persist is durable. */
-  | { readonly kind: "persisted"; readonly number: number }
-  /** Of `Ready` number `number`, and all before it, the hard state is durable, entries may not be. */
-  | { readonly kind: "hardStatePersisted"; readonly number: number }
+  /**
+   * What `Ready` number `number`, and all before it, asked to persist is durable, or, where `part`
+   * says so, no more of it than term and vote.
+   */
+  | { readonly kind: "persisted"; readonly number: number; readonly part?: "hardState" | undefined }
   /** Whether the disk has room for entries: while it has none, this node could lead nobody. */
   | { readonly kind: "diskRoom"; readonly hasRoom: boolean }
   /** The machine has applied up to `index`. */
@@ -162,8 +163,8 @@ export interface InstalledSnapshot {
  * `messagesAfterPersist` and step `persisted`. Several may be outstanding; they persist in order.
  *
  * One exception: where entries cannot be written for now, a later hard state may be durable before
- * them. Then messages that promise nothing else (`promisesOnlyHardState`) may be sent, and
- * `hardStatePersisted` is stepped. A crash leaves a node that has not received those entries yet.
+ * them. Then messages that promise nothing else (`promisesOnlyHardState`) may be sent, and `persisted`
+ * is stepped for that part. A crash leaves a node that has not received those entries yet.
  */
 export interface Ready {
   /** Rises by one each time. */

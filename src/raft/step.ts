@@ -52,14 +52,7 @@ export function stepEvent(state: RaftState, event: RaftEvent): StepResult {
     case "abandonRead":
       return handleAbandonRead(state, event.readId);
     case "persisted":
-      return stepPersisted(state, event.number);
-    case "hardStatePersisted":
-      assert(
-        event.number <= state.readyNumber,
-        `Cannot settle Ready ${event.number}: it was never handed out`,
-      );
-      state.outstanding.settleHardState(event.number);
-      return DONE;
+      return stepPersisted(state, event.number, event.part);
     case "diskRoom":
       state.hasDiskRoom = event.hasRoom;
       return DONE;
@@ -125,8 +118,16 @@ function stepTick(state: RaftState, nowMs: number): StepResult {
   return DONE;
 }
 
-function stepPersisted(state: RaftState, number: number): StepResult {
+function stepPersisted(
+  state: RaftState,
+  number: number,
+  part: "hardState" | undefined,
+): StepResult {
   assert(number <= state.readyNumber, `Cannot settle Ready ${number}: it was never handed out`);
+  if (part === "hardState") {
+    state.outstanding.settleHardState(number);
+    return DONE;
+  }
   state.log.stableTo(state.outstanding.settle(number));
   if (state.role.kind === "leader") maybeCommit(state, state.role);
   return DONE;

@@ -17,7 +17,7 @@ import { segmentPath } from "./log_recovery.ts";
 import { checkOrder, LogSerializer } from "./log_serializer.ts";
 import type { PersistRecordFile } from "./persistence_file.ts";
 import type { Segment } from "./segment.ts";
-import { markEnd } from "./segment_end.ts";
+import { markEnd, recordEnd } from "./segment_end.ts";
 import { makeSegment } from "./segment_file.ts";
 import {
   encodeSegmentHeader,
@@ -126,7 +126,7 @@ export class LogWriter {
    */
   async reset(start: EntryId): Promise<void> {
     const firstSegment = LogIndex(start.index + 1);
-    await this.#options.persistRecord.clear();
+    await this.persistRecord.clear();
     await this.#writeState({ ...this.#state, firstSegment, lastSegment: LogIndex(0) });
     while (this.segments.length > 0) await this.#removeTail();
     this.#terms.clear();
@@ -168,6 +168,8 @@ export class LogWriter {
     const tail = this.tail;
     await tail.trim();
     await this.sync();
+    // Until the next segment is there, nothing else says of this one that it was durable.
+    await this.persistRecord.sync();
     await this.#addSegment(LogIndex(tail.last + 1), this.last);
   }
 
@@ -231,7 +233,7 @@ export class LogWriter {
 
   /**
    * Removes entry `index` and all after it; durable when it resolves. Throws "full" when that takes
-   * space. Where a hole hides the place of `index`, a new segment begins with it and alone says what
+   * space. What stays was durable, which the persist record says from then on. Where a hole hides the place of `index`, a new segment begins with it and alone says what
    * stays of the hole; until it is durable, a mark says what was there.
    */
   async truncateFrom(index: LogIndex): Promise<void> {
@@ -239,7 +241,8 @@ export class LogWriter {
     const hole = target.holeAround(index);
     const offset = hole?.at ?? await target.locate(index);
     if (hole !== undefined) await markEnd(target, this.#terms.termAt(target.last));
-    await this.#options.persistRecord.clear();
+    const keeps = hole === undefined ? { index, offset, terms: this.#terms } : undefined;
+    await recordEnd(this.persistRecord, target, keeps);
     if (target !== this.tail) {
       await this.#writeState({ ...this.#state, lastSegment: target.first });
       while (this.tail !== target) await this.#removeTail();

@@ -6,7 +6,8 @@
  * (a second sync doubles the time of a small batch, and one beside the first costs a sixth of it and
  * cannot tell whether the entries were written, too). So a process that dies
  * leaves an exact one; a loss of power may leave an older one, which says less and nothing wrong.
- * Before entries are cut the record is made to say nothing, durably.
+ * Before entries are cut the record is made to say what stays, durably, or nothing: the marks behind
+ * it go with them.
  *
  * Two slots in different pages take turns: one that is damaged leaves the other.
  */
@@ -111,9 +112,14 @@ export class PersistRecordFile {
   }
 
   /** Says nothing any more, durably: what it named is about to change. Throws "full". */
-  async clear(): Promise<void> {
+  clear(): Promise<void> {
+    return this.replace(NOTHING);
+  }
+
+  /** Says this in every slot, durably, before what it said changes. Throws "full". */
+  async replace(record: Omit<PersistRecord, "version">): Promise<void> {
     try {
-      for (let slot = 0; slot < SLOTS; slot++) this.#put({ ...NOTHING, version: ++this.#version });
+      for (let slot = 0; slot < SLOTS; slot++) this.#put({ ...record, version: ++this.#version });
     } catch (error) {
       throw fullError(error) ?? error;
     }

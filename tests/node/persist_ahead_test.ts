@@ -21,8 +21,8 @@ class Bench {
   constructor() {
     const target = { persist: (batch: PersistBatch) => this.#persist(batch) };
     this.queue = new PersistQueue(target, {
-      onPersisted: (number, messages) => this.#note(`persisted ${number}`, messages),
-      onHardStatePersisted: (number, messages) => this.#note(`hard state ${number}`, messages),
+      onPersisted: (number, messages, part) =>
+        this.#note(part === undefined ? `persisted ${number}` : `hard state ${number}`, messages),
       onPersistFailed: (_error, retry) => this.retry = retry,
     }, () => 0);
   }

@@ -99,7 +99,7 @@ Deno.test("E21: a term that is durable ahead of entries is answered in, and they
   assertEquals(first.messagesAfterPersist.map(({ kind }) => kind), ["appendEntriesReply"]);
   assertEquals(grants(raft, 2, [1, 2]), true);
   assertEquals(heartbeat(raft, 2), [], "the term is not durable");
-  raft.step({ kind: "hardStatePersisted", number: first.number + 1 });
+  raft.step({ kind: "persisted", number: first.number + 1, part: "hardState" });
   assertEquals(heartbeat(raft, 2).map(({ kind }) => kind), ["heartbeatReply"]);
   raft.step({ kind: "diskRoom", hasRoom: false });
   assertEquals(grants(raft, 3, [1, 1]), true, "entry 2 is not durable");

@@ -54,6 +54,7 @@ export function holeOf(
       const hole = hiddenHole(at, last, end);
       return typeof hole === "string" ? hole : { ...hole, hasRemains: true };
     }
+    if (isSaidBehind(end, bad.bound, last)) return hiddenHole(at, last, end);
     const isBehind = end !== undefined && (end.offset ?? Infinity) > at;
     return hiddenHole(at, last, bad.bound ?? (isBehind ? end : undefined));
   }
@@ -80,6 +81,16 @@ export function holeOf(
 function isCutBefore(end: Bound | undefined, bound: Bound | undefined): boolean {
   if (end === undefined || bound === undefined || end.offset !== undefined) return false;
   return end.last.index < bound.last.index;
+}
+
+/**
+ * Whether the segment behind names the same entry as a mark in this one: only marks can follow, and
+ * how long the hole is does not matter. One that was put where the segment ends no more (`markEnd`)
+ * does not say where entries were.
+ */
+function isSaidBehind(end: Bound | undefined, bound: Bound | undefined, last: EntryId): boolean {
+  if (end === undefined || bound === undefined || end.offset !== undefined) return false;
+  return end.last.index === bound.last.index && end.last.index > last.index;
 }
 
 /** The hole between entry `last`, which ends at `at`, and `bound`. */

@@ -99,6 +99,19 @@ export class Segment {
     this.holes = this.holes.filter((other) => other !== hole);
   }
 
+  /** The hidden hole with entries behind which this segment has nothing but marks. */
+  get holeAtEnd(): Hole | undefined {
+    const hole = this.holes.at(-1);
+    const isAtEnd = hole !== undefined && hole.last === this.last && hole.first <= hole.last;
+    return isAtEnd && !hole.hasHeader ? hole : undefined;
+  }
+
+  /** Another segment says from now on what was in `hole`, which is at the end: it may be of any length. */
+  openHole(hole: Hole): void {
+    this.forgetHole(hole);
+    this.noteHole({ ...hole, end: undefined });
+  }
+
   /** The file is this long now, to its last record. */
   grow(bytes: number): void {
     this.end = bytes;

@@ -54,10 +54,6 @@ export async function markEnd(segment: Segment, lastTerm: Term): Promise<void> {
     throw full;
   }
   await file.sync();
-  if (open !== undefined) {
-    segment.forgetHole(open);
-    segment.noteHole({ ...open, end: offset });
-  }
   segment.end = offset + MARK_BYTES;
   segment.allocated = Math.max(allocated, segment.end);
   segment.synced = segment.end;

@@ -70,6 +70,11 @@ export async function settle(
       await log.begin(start);
     }
     if (options.resetTo !== undefined) await log.reset(options.resetTo);
+    else if (tail?.holeAtEnd !== undefined) {
+      // Nothing more is written behind a hole of which nobody knows for certain how long it is.
+      await log.roll();
+      tail.openHole(tail.holeAtEnd);
+    }
   } catch (error) {
     await log.close();
     throw error;

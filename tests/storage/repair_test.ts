@@ -444,7 +444,7 @@ Deno.test("a cut within a hole keeps what is before it, and a crash at any step 
         const { storage } = again;
         const [range] = storage.damaged;
         assertEquals(range.first, LogIndex(9), name);
-        if (range.last === 11 && end !== "cut") {
+        if (range.last === 11) {
           const old = [...ALL.slice(0, 11), end === "mark" ? ALL[11] : LARGE];
           const expected = old.slice(0, storage.lastIndex);
           await assertRepairable(await copyOf(disk), `${name}, as before`, expected);
@@ -462,7 +462,7 @@ Deno.test("a cut within a hole keeps what is before it, and a crash at any step 
         await assertRepairable(disk, name, [...kept, ...replacing]);
       }
     }
-    assert(end === "cut" || back > 4, `${end}: ${back} crashes came before the cut`);
+    assert(back > 4, `${end}: ${back} crashes came before the cut`);
   }
 });
 
@@ -495,6 +495,33 @@ Deno.test("a full disk puts a cut within a hole off: the same one succeeds later
     }
     // The mark, the header of the new segment, the entries; room for more can do without.
     assert(refused >= 3, `${end}: refused ${refused} times`);
+  }
+});
+
+Deno.test("a full disk that ends a cut within a hole leaves all of it to be repaired", async () => {
+  for (const end of ["mark", "persistRecord", "segment", "cut"] as const) {
+    for (const path of ["/log/", "/persist-record"]) {
+      const disk = await hiddenDisk(end);
+      const { storage } = await open(disk);
+      const old = [...ALL.slice(0, 11), end === "mark" ? ALL[11] : LARGE].slice(
+        0,
+        storage.lastIndex,
+      );
+      let writes = 0;
+      disk.fault = (operation) =>
+        operation.kind === "write" && operation.path.includes(path) && ++writes === 1
+          ? { kind: "error", code: "ENOSPC" }
+          : undefined;
+      const name = `${end}, no room in ${path}`;
+      const persist = () => storage.persist({ entries: entries(10, 2, 9) });
+      assertEquals((await assertRejects(persist, StorageError)).kind, "full", name);
+      disk.fault = undefined;
+      assertEquals(storage.damaged, [DAMAGED[1]], name);
+      await assertRepairable(await copyOf(disk), `${name}, started again`, old);
+      await storage.repair(old);
+      assertEquals(await contents(storage), old.map(describe), name);
+      await assertRepairable(disk.kill(), name, old);
+    }
   }
 });
 

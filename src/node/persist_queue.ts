@@ -9,9 +9,10 @@
  * of them. The other order is not: it leaves entries of a term that the node does not know.
  */
 
-import type { LogIndex } from "../base/mod.ts";
+import type { LogIndex, Term } from "../base/mod.ts";
 import {
   type HardState,
+  isLateAcknowledgement,
   type LogEntry,
   type PeerMessage,
   promisesOnlyHardState,
@@ -25,6 +26,8 @@ export interface PersistTarget {
 }
 
 export interface PersistHandler {
+  /** The core: what it would not promise in its term any more is not sent. */
+  readonly raft: { readonly term: Term };
   /**
    * Everything up to Ready `number` is durable, or of all that only the `part`, and what was promised
    * with it may be sent.
@@ -110,7 +113,7 @@ export class PersistQueue {
       const batch = this.#pending.shift()!;
       const { snapshot, hardState, entries } = batch;
       if (snapshot === undefined && hardState === undefined && entries.length === 0) {
-        this.#handler.onPersisted(batch.number, batch.messages);
+        this.#settle(batch);
         continue;
       }
       this.#persist(batch);
@@ -123,7 +126,7 @@ export class PersistQueue {
       () => {
         this.#startedAtMs = undefined;
         if (batch.snapshot !== undefined) this.#snapshots--;
-        this.#handler.onPersisted(batch.number, batch.messages);
+        this.#settle(batch);
       },
       (error) => {
         this.#handler.onPersistFailed(error, () => void this.#retry(batch));
@@ -132,6 +135,13 @@ export class PersistQueue {
         this.#writeAhead(batch);
       },
     );
+  }
+
+  #settle({ number, messages }: Pending): void {
+    const { term } = this.#handler.raft;
+    const isLate = (message: PeerMessage) => isLateAcknowledgement(message, term);
+    const sent = messages.some(isLate) ? messages.filter((message) => !isLate(message)) : messages;
+    this.#handler.onPersisted(number, sent);
   }
 
   /** A term that is being written ahead must not be followed by an older one. */

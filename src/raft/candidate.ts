@@ -108,7 +108,8 @@ export function handleRequestVoteReply(state: RaftState, message: RequestVoteRep
 
 /**
  * Whether the candidate's log has everything that this node's help may have committed (§3.6.1). What
- * a disk without room could not take was promised to nobody: it must not keep others from leading.
+ * a disk without room could not take was promised to nobody, nor will it be to a leader of an older
+ * term (`isLateAcknowledgement`): it must not keep others from leading.
  */
 function hasEnough({ hasDiskRoom, log }: RaftState, { last }: RequestVoteArg): boolean {
   return log.isUpToDate(last) || (!hasDiskRoom && log.isStableUpToDate(last));

@@ -7,7 +7,7 @@ export * from "./membership_change.ts";
 export type { PlacedConfiguration } from "./members.ts";
 export * from "./message.ts";
 export * from "./options.ts";
-export { promisesOnlyHardState } from "./outbox.ts";
+export { isLateAcknowledgement, promisesOnlyHardState } from "./outbox.ts";
 export type { PeerProgress, ProgressState } from "./progress.ts";
 export * from "./raft.ts";
 export * from "./ready.ts";

@@ -3,7 +3,7 @@
  * nothing that is not durable; the sender's term is such a promise too.
  */
 
-import type { NodeId } from "../base/mod.ts";
+import type { NodeId, Term } from "../base/mod.ts";
 import type { AppendEntriesReply, RaftMessage } from "./message.ts";
 import type { RaftState } from "./state.ts";
 
@@ -24,6 +24,18 @@ export function sendAfterPersist(state: RaftState, message: RaftMessage): void {
  */
 export function promisesOnlyHardState(message: { readonly kind: string }): boolean {
   return message.kind === "requestVoteReply";
+}
+
+/**
+ * Whether `message` acknowledges entries to the leader of an older term than `term`, the one that this
+ * node is in. Such a message must not leave any more: without room, entries that were not durable did
+ * not count when this node voted in the newer term, and they must not count for the older one either.
+ */
+export function isLateAcknowledgement(
+  message: { readonly kind: string; readonly term: Term },
+  term: Term,
+): boolean {
+  return message.kind === "appendEntriesReply" && message.term < term;
 }
 
 /** Tells the leader of an older term that there is a newer one; it steps down (thesis §3.3). */

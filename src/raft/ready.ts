@@ -164,7 +164,8 @@ export interface InstalledSnapshot {
  *
  * One exception: where entries cannot be written for now, a later hard state may be durable before
  * them. Then messages that promise nothing else (`promisesOnlyHardState`) may be sent, and `persisted`
- * is stepped for that part. A crash leaves a node that has not received those entries yet.
+ * is stepped for that part. A crash leaves a node that has not received those entries yet, and a later
+ * acknowledgement of them to a leader of an older term must not leave (`isLateAcknowledgement`).
  */
 export interface Ready {
   /** Rises by one each time. */

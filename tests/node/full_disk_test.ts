@@ -107,3 +107,34 @@ Deno.test("a leader goes on serving reads where every disk is full", async () =>
   for (const id of cluster.ids) cluster.disks.get(NodeId(id))!.capacityBytes = Infinity;
   await cluster.converge();
 });
+
+Deno.test("E21: entries that get room after a vote are acknowledged to no older leader", async () => {
+  const cluster = new VirtualCluster(3);
+  await cluster.startAll();
+  const old = await cluster.elect();
+  const [filled, next] = cluster.followers();
+  const [oldId, filledId, nextId] = [old, filled, next].map(({ node }) => node.options.id);
+  // Only the full node hears of the last entries, and then of nothing more from that leader.
+  cluster.hub.silence(oldId, nextId, true);
+  await fill(cluster, filled, old);
+  cluster.hub.silence(oldId, filledId, true);
+  cluster.hub.silence(nextId, oldId, true);
+  const late: number[] = [];
+  const carry = cluster.hub.carry.bind(cluster.hub);
+  cluster.hub.carry = (message) => {
+    if (message.kind === "appendEntriesReply" && message.from === filledId) {
+      if (message.term < filled.node.raft.term) late.push(message.index);
+    }
+    carry(message);
+  };
+  await cluster.clock.runUntil(() => filled.node.raft.votedFor === nextId, 5000);
+  // The room is there before the vote is on its way, or some time after.
+  cluster.disks.get(filledId)!.capacityBytes = Infinity;
+  await cluster.clock.runUntil(() => next.node.raft.role === "leader", 5000);
+  await cluster.clock.run(1000);
+  assertEquals(late, []);
+  for (const from of cluster.ids) {
+    for (const to of cluster.ids) cluster.hub.silence(from, to, false);
+  }
+  await cluster.converge();
+});

@@ -16,11 +16,14 @@ class Bench {
   readonly calls: PromiseWithResolvers<void>[] = [];
   retry: (() => void) | undefined;
   readonly queue: PersistQueue;
+  /** The core's. */
+  term = Term(1);
   #number = 0;
 
   constructor() {
     const target = { persist: (batch: PersistBatch) => this.#persist(batch) };
     this.queue = new PersistQueue(target, {
+      raft: this,
       onPersisted: (number, messages, part) =>
         this.#note(part === undefined ? `persisted ${number}` : `hard state ${number}`, messages),
       onPersistFailed: (_error, retry) => this.retry = retry,
@@ -28,6 +31,7 @@ class Bench {
   }
 
   add(hardState: HardState | undefined, entries: LogEntry[], messages: RaftMessage[]): void {
+    this.term = hardState?.term ?? this.term;
     this.queue.add(
       {
         number: ++this.#number,
@@ -92,7 +96,7 @@ Deno.test("E21: votes leave ahead of entries that find no room, acknowledgements
   await bench.end(full());
   await bench.end();
   // A term that comes later goes ahead, too.
-  bench.add(hardState(3), [], [vote(3)]);
+  bench.add(hardState(3), [], [vote(3), acknowledgement(3)]);
   await bench.end();
   bench.retry!();
   await Promise.resolve();
@@ -105,9 +109,10 @@ Deno.test("E21: votes leave ahead of entries that find no room, acknowledgements
     "writes term 3 []",
     "hard state 3: requestVoteReply 3",
     "writes [1]",
-    "persisted 1: appendEntriesReply 1",
+    // What is acknowledged now would go to leaders of older terms.
+    "persisted 1: ",
     "writes [2]",
-    "persisted 3: appendEntriesReply 2",
+    "persisted 3: appendEntriesReply 3",
   ]);
 });
 
@@ -125,7 +130,7 @@ Deno.test("E21: a retry waits for the term that is being written ahead, and neve
     "writes term 2 []",
     "hard state 2: requestVoteReply 2",
     "writes [1]",
-    "persisted 1: appendEntriesReply 1",
+    "persisted 1: ",
     "persisted 2: ",
   ]);
 });

@@ -50,6 +50,7 @@ Deno.test("persist queue: entries replaced before they are written are not ackno
     },
   };
   const handler = {
+    raft: { term: Term(0) },
     onPersisted: (_number: number, messages: readonly PeerMessage[]) => sent.push(...messages),
     onPersistFailed: (error: unknown) => {
       throw error;

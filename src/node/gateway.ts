@@ -101,7 +101,7 @@ export interface NodeView {
   readonly quarantined: string | undefined;
   /** Whether it votes for nobody until it has caught up: its log may have lost entries. */
   readonly recovering: boolean;
-  /** Entries of the log that are damaged and not repaired yet. */
+  /** Entries of the log that are damaged, not repaired yet, and in no snapshot of this node. */
   readonly damagedEntries: number;
   readonly counters: NodeCounters;
 }

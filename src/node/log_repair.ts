@@ -94,10 +94,13 @@ export class LogRepair {
     this.#follow();
   }
 
-  /** Entries that cannot be read and are still to come. */
+  /** Entries that cannot be read and are still needed: they are in no snapshot of this node. */
   get damagedEntries(): number {
+    const covered = this.#options.storage.snapshots.newest?.last.index ?? 0;
     let count = 0;
-    for (const { range } of this.#fetches) count += range.last - range.first + 1;
+    for (const { range: { first, last } } of this.#fetches) {
+      count += Math.max(0, last - Math.max(first - 1, covered));
+    }
     return count;
   }
 

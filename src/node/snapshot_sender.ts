@@ -110,7 +110,14 @@ export class SnapshotSender {
       this.#neededIndexes.clear();
       return this.#transfers.clear();
     }
+    // A member that was removed needs nothing any more once the core has forgotten it.
+    const peers = new Set(raft.progress().map(({ peer }) => peer));
     for (const transfer of this.#transfers.values()) {
+      if (!peers.has(transfer.peer)) {
+        this.#transfers.delete(transfer.peer);
+        this.#neededIndexes.delete(transfer.peer);
+        continue;
+      }
       if (nowMs >= transfer.offerAtMs) this.#offer(transfer, nowMs);
     }
   }
@@ -206,6 +213,7 @@ export class SnapshotSender {
   async #serve(): Promise<void> {
     this.#isServing = true;
     for (let next = this.#nextWanted(); next !== undefined; next = this.#nextWanted()) {
+      if (this.#options.raft.role !== "leader") break;
       await this.#serveChunk(next, next.wanted.shift()!);
     }
     this.#isServing = false;

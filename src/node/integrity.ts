@@ -7,6 +7,7 @@
 import type { LogIndex } from "../base/mod.ts";
 import { STATE_HASH_INTERVAL } from "../machine/mod.ts";
 import type { LogEntry, PeerMessage, Raft, Ready } from "../raft/mod.ts";
+import type { Doubt } from "../storage/mod.ts";
 import type { Counters } from "./counters.ts";
 import { LogRepair } from "./log_repair.ts";
 import type { RaftNodeOptions } from "./options.ts";
@@ -62,9 +63,15 @@ export class Integrity {
       members,
       term: () => raft.term,
       commitIndex: () => raft.commitIndex,
-      onQuarantined: (why) => {
+      before: options.storage.snapshots.doubt,
+      onQuarantined: (doubt) => {
         this.#judge();
-        handler.onQuarantined(why);
+        handler.onQuarantined(doubt.why);
+        this.#keep(doubt);
+      },
+      onTrusted: () => {
+        this.#judge();
+        this.#keep(undefined);
       },
     });
     this.#judge();
@@ -130,6 +137,15 @@ export class Integrity {
   tick(nowMs: number): void {
     this.#repair.tick(nowMs);
     this.#judge();
+  }
+
+  /** For the next process: its state may come from a snapshot of a wrong one. */
+  #keep(doubt: Doubt | undefined): void {
+    const { storage, logger } = this.#host.options;
+    storage.snapshots.noteDoubt(doubt).catch((error) => {
+      const why = error instanceof Error ? error.message : String(error);
+      logger.error("cannot note on disk whether the state of this node is wrong", { why });
+    });
   }
 
   /** Tells the core whether this node may lead. */

@@ -1,7 +1,7 @@
 /** What operators ask of a node: hand over, change members, snapshot, backup. */
 
 import { NodeId } from "../base/mod.ts";
-import type { RaftStorage, SnapshotManifest } from "../storage/mod.ts";
+import { type RaftStorage, type SnapshotManifest, StorageError } from "../storage/mod.ts";
 import type { JoinAnswer, JoinRequest } from "../network/mod.ts";
 import type { MemberChangeArg, MemberChangeReply, RefusalReason } from "../raft/mod.ts";
 import type {
@@ -127,8 +127,6 @@ export class Operations implements NodeActions {
 
   /** See `NodeActions`. */
   async takeSnapshot(): Promise<SnapshotOutcome> {
-    const wrong = this.#node.integrity.quarantined;
-    if (wrong !== undefined) return { kind: "refused", text: wrong };
     const taken = await this.#node.snapshots.take();
     if (taken.kind === "refused") return taken;
     return { kind: "done", index: taken.manifest.last.index, bytes: taken.manifest.bytes };
@@ -142,8 +140,6 @@ export class Operations implements NodeActions {
     if (!await this.#node.readBarrier()) {
       return { kind: "refused", text: "no leader confirmed the read in time; try again" };
     }
-    const wrong = this.#node.integrity.quarantined;
-    if (wrong !== undefined) return { kind: "refused", text: wrong };
     const taken = await this.#node.snapshots.take();
     if (taken.kind === "refused") return taken;
     const { manifest } = taken;
@@ -159,7 +155,12 @@ export class Operations implements NodeActions {
     const { index } = manifest.last;
     this.#inUse.set(index, (this.#inUse.get(index) ?? 0) + 1);
     try {
-      yield* storage.snapshots.readAll(manifest);
+      for await (const chunk of storage.snapshots.readAll(manifest)) {
+        const wrong = this.#node.integrity.quarantined;
+        // No end is better than one that looks good.
+        if (wrong !== undefined) throw new StorageError("damaged", `Cannot back up: ${wrong}`);
+        yield chunk;
+      }
     } finally {
       const left = this.#inUse.get(index)! - 1;
       if (left > 0) this.#inUse.set(index, left);

@@ -85,7 +85,6 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
     this.raft = newRaft(options, start);
     this.#coreClock = new CoreClock(this.raft, clock, options.electionTimeoutMs.min);
     this.replica = new Replica({ raft: this.raft, storage, clock, start: start.replica }, this);
-    const nowMs = () => clock.nowMs();
     this.integrity = new Integrity(this, {
       onQuarantined: (reason) => this.#proposals.distrust({ effect: "maybeApplied", reason }),
       onLost: (error) => this.#fail({ kind: "logDamaged", text: error.message }),
@@ -113,12 +112,13 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
         this.#departure.whyNoWrites ?? this.integrity.quarantined ?? this.#disk.whyNoWrites,
       refusesReads: () => this.integrity.quarantined,
     });
-    this.#persist = new PersistQueue(storage, this, nowMs);
+    this.#persist = new PersistQueue(storage, this, () => clock.nowMs());
     this.snapshots = new Snapshots({
       ...options,
       raft: this.raft,
       replica: this.replica,
       counters: this.counters,
+      distrusted: () => this.integrity.quarantined,
       isInstalling: () => this.#persist.isInstalling,
       isOlderInUse: () => this.operations.usesOlderSnapshot,
       pump: () => this.#pump(),
@@ -391,7 +391,7 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
     this.raft.step({ kind: "applied", index });
     this.#reads.applied();
     this.#clients.relieve();
-    if (this.integrity.quarantined === undefined) this.snapshots.onApplied();
+    this.snapshots.onApplied();
     if (this.#proposals.operations > 0) this.schedule();
   }
 

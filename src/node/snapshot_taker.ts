@@ -30,6 +30,8 @@ export interface SnapshotTakerOptions {
   readonly logBytes: number;
   /** Whether somebody reads an older snapshot than the newest: a third would remove it. */
   readonly isOlderInUse: () => boolean;
+  /** Why the state of this node must not be in a snapshot. */
+  readonly distrusted: () => string | undefined;
   /** Whether a snapshot of a peer waits to become this node's: no other one may come before. */
   readonly isInstalling: () => boolean;
   /** The log begins behind `start` now. */
@@ -77,14 +79,16 @@ export class SnapshotTaker {
     if (bytes < logBytes || this.#taking !== undefined) return;
     if (clock.nowMs() < this.#retryAtMs) return;
     if (bytes < logBytes * PUT_OFF_MAX && isOlderInUse()) return;
-    if (this.#isNew) void this.take();
+    if (this.#isNew && this.#options.distrusted() === undefined) void this.take();
   }
 
   /** Takes one of what is applied now, or answers with the one that has exactly that. */
   async take(): Promise<TakenSnapshot> {
     while (this.#taking !== undefined) await this.#taking;
-    const { replica, storage } = this.#options;
+    const { replica, storage, distrusted } = this.#options;
     if (this.#stopped) return refused("the node is stopping");
+    const wrong = distrusted();
+    if (wrong !== undefined) return refused(wrong);
     if (this.#options.isInstalling()) {
       return refused("the node takes over a snapshot of the leader; try again in a moment");
     }
@@ -136,7 +140,8 @@ export class SnapshotTaker {
       writer = await storage.snapshots.create(last, configuration);
       if (!await this.#write(walk, writer)) {
         await writer.abandon();
-        return refused("the node took over a newer snapshot, or is stopping");
+        const why = this.#options.distrusted();
+        return refused(why ?? "the node took over a newer snapshot, or is stopping");
       }
       const manifest = await writer.finish();
       this.#bytesBefore = bytesBefore;
@@ -160,6 +165,7 @@ export class SnapshotTaker {
     let ended = false;
     while (!ended) {
       if (this.#stopped || this.#walk !== walk) return false;
+      if (this.#options.distrusted() !== undefined) return false;
       const endMs = clock.nowMs() + SLICE_MS;
       do {
         const piece = walk.next(PIECE_BYTES);

@@ -22,6 +22,8 @@ export interface SnapshotsOptions {
   readonly counters: Counters;
   readonly snapshotLogBytes: number;
   readonly snapshotRateBytes: number;
+  /** Why the state of this node is to be trusted by nobody. */
+  readonly distrusted: () => string | undefined;
   /** Whether a snapshot of a peer waits to become this node's on disk. */
   readonly isInstalling: () => boolean;
   /** Whether an operator reads a snapshot that is not the newest. */

@@ -2,12 +2,14 @@
  * Compares this node's state with the others' while they run (architecture P5): every member says the
  * hash of its machine at the same entries. One that differs from a majority of the members is wrong,
  * whatever the reason, and must serve nobody; while there is no majority everybody says that there
- * is a difference. A hash is 16 digits each `STATE_HASH_INTERVAL` entries, to each other member.
+ * is a difference. A process that is started again has computed its state anew, but perhaps from a
+ * snapshot of the wrong one: it serves nobody either before its state agrees with a majority's. A hash is 16 digits each `STATE_HASH_INTERVAL` entries, to each other member.
  */
 
-import type { Logger, LogIndex, NodeId, Term } from "../base/mod.ts";
+import { type Logger, LogIndex, type NodeId, type Term } from "../base/mod.ts";
 import type { RaftNetwork } from "../network/mod.ts";
 import type { StateHash } from "../raft/mod.ts";
+import type { Doubt } from "../storage/mod.ts";
 import type { Counters } from "./counters.ts";
 
 export interface StateComparisonOptions {
@@ -19,8 +21,12 @@ export interface StateComparisonOptions {
   readonly commitIndex: () => LogIndex;
   /** Everybody in the newest configuration. */
   readonly members: () => readonly NodeId[];
+  /** What an earlier process found. */
+  readonly before: Doubt | undefined;
   /** Once: this node's state differs from a majority's. */
-  readonly onQuarantined: (why: string) => void;
+  readonly onQuarantined: (doubt: Doubt) => void;
+  /** Once: what an earlier process found is not so any more. */
+  readonly onTrusted: () => void;
 }
 
 /** Entries that are compared and remembered: members may be so many comparisons apart. */
@@ -32,17 +38,22 @@ export class StateComparison {
   readonly #options: StateComparisonOptions;
   /** Of each entry compared, what each member said; by rising index. */
   readonly #hashes = new Map<number, Map<NodeId, string>>();
-  #quarantined: string | undefined;
+  #found: Doubt | undefined;
+  #before: Doubt | undefined;
   /** Members that were reported to differ, until they agree again. */
   readonly #differing = new Set<NodeId>();
 
   constructor(options: StateComparisonOptions) {
     this.#options = options;
+    this.#before = options.before;
   }
 
   /** Why this node serves nobody. */
   get quarantined(): string | undefined {
-    return this.#quarantined;
+    if (this.#found !== undefined) return this.#found.why;
+    if (this.#before === undefined) return undefined;
+    return `${this.#before.why}, before it was started again; it serves again as soon as its state ` +
+      "agrees with a majority's at a later entry";
   }
 
   /** This node's hash right after entry `index`; tells the others. */
@@ -101,7 +112,7 @@ export class StateComparison {
   #judge(index: number, said: ReadonlyMap<NodeId, string>): void {
     const { id, members, logger, onQuarantined } = this.#options;
     const own = said.get(id);
-    if (own === undefined || this.#quarantined !== undefined) return;
+    if (own === undefined || this.#found !== undefined) return;
     const all = members();
     const agreeing = new Map<string, number>();
     for (const member of all) {
@@ -109,11 +120,25 @@ export class StateComparison {
       if (hash !== undefined) agreeing.set(hash, (agreeing.get(hash) ?? 0) + 1);
     }
     for (const [hash, count] of agreeing) {
-      if (hash === own || count <= all.length / 2) continue;
-      this.#quarantined = `the state of this node differs from that of ${count} of ` +
-        `${all.length} members at entry ${index}`;
-      logger.error(`${this.#quarantined}; it serves nobody from now on`, { own, others: hash });
-      onQuarantined(this.#quarantined);
+      if (count <= all.length / 2) continue;
+      if (hash === own) {
+        this.#trust(index);
+        continue;
+      }
+      const why = `the state of this node differs from that of ${count} of ${all.length} members ` +
+        `at entry ${index}`;
+      this.#found = { index: LogIndex(index), why };
+      logger.error(`${why}; it serves nobody from now on`, { own, others: hash });
+      onQuarantined(this.#found);
     }
+  }
+
+  /** Where the difference was found, or behind it, there is none. */
+  #trust(index: number): void {
+    if (this.#before === undefined || index < this.#before.index) return;
+    this.#before = undefined;
+    const { logger, onTrusted } = this.#options;
+    logger.info("the state of this node agrees with a majority's; it serves again", { index });
+    onTrusted();
   }
 }

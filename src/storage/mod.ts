@@ -27,6 +27,6 @@ export {
 } from "./restored_directory.ts";
 export { SnapshotReceiver, SnapshotWriter } from "./snapshot_files.ts";
 export { decodeManifest, encodeManifest, type SnapshotManifest } from "./snapshot_manifest.ts";
-export { SnapshotStore } from "./snapshot_store.ts";
+export { type Doubt, SnapshotStore } from "./snapshot_store.ts";
 export type { StoredIdentity } from "./identity_format.ts";
 export type { StoredState } from "./state_format.ts";

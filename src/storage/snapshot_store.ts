@@ -7,10 +7,10 @@
  * snapshot is removed in the opposite order.
  */
 
-import { assert, DecodeError } from "../base/mod.ts";
+import { assert, DecodeError, LogIndex } from "../base/mod.ts";
 import { type Disk, PlatformError } from "../platform/mod.ts";
 import type { EntryId } from "../raft/mod.ts";
-import { prepareAside, renameAside } from "./aside.ts";
+import { prepareAside, renameAside, writeAside } from "./aside.ts";
 import { CorruptionError, StorageError } from "./errors.ts";
 import { readAhead } from "./read_ahead.ts";
 import { SnapshotData, SnapshotReceiver, SnapshotWriter } from "./snapshot_files.ts";
@@ -26,6 +26,7 @@ import {
 export const SNAPSHOTS_DIRECTORY_NAME = "snapshots";
 const DATA = ".rdb";
 const MANIFEST = ".manifest";
+const DOUBT_NAME = "doubt";
 const TEMPORARY: readonly string[] = [".new", ".part"];
 const KEPT = 2;
 
@@ -38,6 +39,13 @@ export interface DamagedSnapshot {
   readonly configuration: Uint8Array | undefined;
 }
 
+/** The state of this node was found wrong: its snapshots may be of it. */
+export interface Doubt {
+  /** The entry behind which it was found. */
+  readonly index: LogIndex;
+  readonly why: string;
+}
+
 export class SnapshotStore {
   readonly #disk: Disk;
   readonly #directory: string;
@@ -46,6 +54,7 @@ export class SnapshotStore {
   #manifests: SnapshotManifest[] = [];
   #damaged: DamagedSnapshot[] = [];
   #receiver: SnapshotReceiver | undefined;
+  #doubt: Doubt | undefined;
 
   private constructor(disk: Disk, directory: string, chunkBytes = SNAPSHOT_CHUNK_BYTES) {
     this.#disk = disk;
@@ -66,6 +75,9 @@ export class SnapshotStore {
     // A killed process may have left a name that only the system's memory has: a log begins behind it.
     await disk.syncDirectory(store.#directory);
     await store.#examineAll(names, false);
+    if (names.includes(DOUBT_NAME)) {
+      store.#doubt = doubtOf(await disk.readFile(`${store.#directory}/${DOUBT_NAME}`));
+    }
     return store;
   }
 
@@ -99,6 +111,22 @@ export class SnapshotStore {
   /** Found at the start, newest first; removed when two newer ones are there. */
   get damaged(): readonly DamagedSnapshot[] {
     return this.#damaged;
+  }
+
+  /** What an earlier process kept with `noteDoubt`. */
+  get doubt(): Doubt | undefined {
+    return this.#doubt;
+  }
+
+  /** Keeps a doubt over restarts; undefined when the state was found right. Throws "full". */
+  async noteDoubt(doubt: Doubt | undefined): Promise<void> {
+    if (doubt === undefined) {
+      await this.#disk.remove(`${this.#directory}/${DOUBT_NAME}`);
+      await this.#disk.syncDirectory(this.#directory);
+      return;
+    }
+    const bytes = new TextEncoder().encode(`${doubt.index}\n${doubt.why}`);
+    await writeAside(this.#disk, this.#directory, DOUBT_NAME, bytes);
   }
 
   /** Begins a snapshot that this node takes; it must be newer than the newest. */
@@ -267,6 +295,15 @@ export class SnapshotStore {
       await this.#disk.syncDirectory(this.#directory);
     }
   }
+}
+
+/** That the file is there says enough, whatever is in it. */
+function doubtOf(bytes: Uint8Array): Doubt {
+  const [index, why] = new TextDecoder().decode(bytes).split("\n");
+  const isWhole = why !== undefined && Number.isSafeInteger(Number(index)) && Number(index) > 0;
+  return isWhole
+    ? { index: LogIndex(Number(index)), why }
+    : { index: LogIndex(0), why: "the state of this node was found wrong" };
 }
 
 function isSame(a: SnapshotManifest, b: SnapshotManifest): boolean {

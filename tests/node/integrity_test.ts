@@ -282,6 +282,8 @@ Deno.test("a member whose damaged entries nobody keeps any more goes on from a s
   const { counters, firstIndex } = node.view();
   // Its log was good behind the damage and stays.
   assertEquals([counters.snapshotsInstalled, firstIndex], [1, 1]);
+  // What the snapshot has is damage that nobody needs any more.
+  assertEquals(node.view().damagedEntries, 0);
   assertNobodyEnded(cluster);
   await write(cluster, 3, 500);
   await cluster.converge();

@@ -159,13 +159,12 @@ export class SnapshotTaker {
     }
   }
 
-  /** False when the walk lost its point before its end. */
+  /** False when the walk lost its point before its end, or has seen a wrong state. */
   async #write(walk: SnapshotWalk, writer: SnapshotWriter): Promise<boolean> {
-    const { clock } = this.#options;
+    const { clock, distrusted } = this.#options;
     let ended = false;
     while (!ended) {
-      if (this.#stopped || this.#walk !== walk) return false;
-      if (this.#options.distrusted() !== undefined) return false;
+      if (this.#stopped || this.#walk !== walk || distrusted() !== undefined) return false;
       const endMs = clock.nowMs() + SLICE_MS;
       do {
         const piece = walk.next(PIECE_BYTES);
@@ -174,7 +173,8 @@ export class SnapshotTaker {
       } while (!ended && this.#walk === walk && clock.nowMs() < endMs);
       await new Promise<void>((resolve) => clock.afterInput(resolve));
     }
-    return true;
+    await writer.seal();
+    return this.#walk === walk && distrusted() === undefined;
   }
 
   #abandoned(error: unknown): TakenSnapshot {

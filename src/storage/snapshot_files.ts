@@ -120,6 +120,8 @@ export class SnapshotWriter {
   readonly #chunk: Uint8Array;
   readonly #checksums: number[] = [];
   #filled = 0;
+  /** Of all, once it is sealed. */
+  #bytes = 0;
 
   private constructor(options: SnapshotWriterOptions, file: TemporaryFile) {
     this.#last = options.last;
@@ -144,11 +146,23 @@ export class SnapshotWriter {
     }
   }
 
+  /** All of it is durable when it resolves, and counts for nothing yet; abandoned on "full". */
+  async seal(): Promise<void> {
+    this.#bytes = this.#checksums.length * this.#chunk.length + this.#filled;
+    assert(this.#bytes > 0, "Cannot finish a snapshot: nothing was written");
+    if (this.#filled > 0) await this.#writeChunk();
+    try {
+      await this.#file.seal();
+    } catch (error) {
+      if (error instanceof StorageError) await this.#file.abandon();
+      throw error;
+    }
+  }
+
   /** Durable and counting when it resolves; abandoned when it throws "full". */
   async finish(): Promise<SnapshotManifest> {
-    const bytes = this.#checksums.length * this.#chunk.length + this.#filled;
-    assert(bytes > 0, "Cannot finish a snapshot: nothing was written");
-    if (this.#filled > 0) await this.#writeChunk();
+    if (this.#bytes === 0) await this.seal();
+    const bytes = this.#bytes;
     const manifest = {
       last: this.#last,
       configuration: this.#configuration,
@@ -157,7 +171,6 @@ export class SnapshotWriter {
       checksums: this.#checksums,
     };
     try {
-      await this.#file.seal();
       await this.#publish(this.#file.path, manifest);
     } catch (error) {
       if (error instanceof StorageError) await this.#file.abandon();

@@ -431,3 +431,29 @@ Deno.test("a backup has every write that was acknowledged before it, on every no
     assert(machine.keyspace.digest() === live.node.machine.keyspace.digest());
   }
 });
+
+Deno.test("a member that was removed while a snapshot was sent to it is offered none for ever", async () => {
+  const cluster = new VirtualCluster(3);
+  await cluster.startAll();
+  const leader = await cluster.elect();
+  const { node } = leader;
+  const id = cluster.followers()[0].node.options.id;
+  cluster.kill(id);
+  await compact(cluster, leader);
+  let offers = 0;
+  const carry = cluster.hub.carry.bind(cluster.hub);
+  cluster.hub.carry = (message) => {
+    if (message.kind === "snapshotOffer" && message.to === id) offers++;
+    // It never gets further than the offer.
+    if (message.kind !== "snapshotRequest") carry(message);
+  };
+  await cluster.start(id);
+  await cluster.clock.runUntil(() => offers > 1, 10_000);
+  for (const other of cluster.ids) cluster.hub.silence(id, other, true);
+  const removed = await cluster.finish(node.operations.changeMembers({ kind: "remove", id }));
+  assertEquals(removed.kind, "done");
+  await cluster.clock.runUntil(() => node.snapshots.sendingTo(id) === undefined, 60_000);
+  offers = 0;
+  await cluster.clock.run(30_000);
+  assertEquals([offers, node.raft.role], [0, "leader"]);
+});

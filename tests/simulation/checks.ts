@@ -3,7 +3,8 @@
  * in `state_checks.ts`, of the members in `configuration_checks.ts`, of the releases in
  * `level_checks.ts`.
  *
- * - ES at most one leader a term, with the votes of a majority of each set of voters
+ * - ES at most one leader a term, with the votes of a majority of each set of voters; none of an older
+ *   term answers by lease then
  * - LM equal index and term mean equal entries and equal predecessors
  * - LC a committed entry is durable on a majority of each set of voters
  * - CR what is committed is never cut, but given up behind a durable snapshot; a leader commits only
@@ -11,17 +12,19 @@
  * - SM what is applied, or in a snapshot, is committed
  * - PP no promise leaves before the disk has what it rests on
  * - MT term, vote, commit and applied index do not fall
- * - CC what was durable is there after a start, or the node refuses
+ * - CC what was durable is there after a start, or the node refuses; nothing damaged is sent
  * - BR queues and logs are bounded
  */
 
-import { LogIndex, type NodeId } from "../../src/base/mod.ts";
+import { DecodeError, LogIndex, type NodeId } from "../../src/base/mod.ts";
 import type { RaftNode } from "../../src/node/mod.ts";
 import {
   commandOf,
   type Configuration,
   decodeConfiguration,
+  decodeEntry,
   isDriverMessage,
+  type LogEntry,
   type PeerMessage,
 } from "../../src/raft/mod.ts";
 import { ConfigurationChecks } from "./configuration_checks.ts";
@@ -46,6 +49,7 @@ interface Seen {
   term: number;
   commit: number;
   applied: number;
+  readsByLease: number;
 }
 
 /** No run comes near it; term and index share one number. */
@@ -59,6 +63,8 @@ export class Checks {
   readonly levels = new LevelChecks();
   readonly #shadows: ReadonlyMap<NodeId, DiskShadow>;
   readonly #leaders = new Map<number, NodeId>();
+  /** The newest term that had a leader. */
+  #ledTerm = 0;
   /** Who has granted its vote, by term and candidate. */
   readonly #votes = new Map<string, Set<NodeId>>();
   readonly #entries = new Map<number, { checksum: number; before: number }>();
@@ -66,6 +72,8 @@ export class Checks {
   readonly #committed = new Map<number, number>();
   readonly #seen = new Map<NodeId, Seen>();
   readonly #leaderLogs = new Map<number, Map<number, number>>();
+  /** Records that are known to be whole. */
+  readonly #whole = new WeakSet<Uint8Array>();
 
   constructor(
     first: Configuration,
@@ -81,7 +89,8 @@ export class Checks {
     const { term, role, configuration, configurationIndex: index } = node.raft;
     const placed = [{ index, configuration }];
     const members = undefined;
-    this.#seen.set(id, { node, placed, members, role, term, commit: 0, applied: 0 });
+    const none = { commit: 0, applied: 0, readsByLease: 0 };
+    this.#seen.set(id, { node, placed, members, role, term, ...none });
     this.states.watch(node);
     this.levels.started(id, node);
   }
@@ -95,6 +104,7 @@ export class Checks {
     for (const [id, seen] of this.#seen) {
       const { raft } = seen.node;
       if (raft.term < seen.term) throw new Violation("MT", `the term of node ${id} fell`);
+      if (raft.readsByLease !== seen.readsByLease) this.#checkLease(id, seen);
       const leadsAnew = raft.role === "leader" && raft.term > seen.term;
       const leads = seen.role === "leader" && raft.role === "leader" && !leadsAnew;
       seen.term = raft.term;
@@ -135,6 +145,17 @@ export class Checks {
       }
     }
     this.#leaders.set(term, id);
+    this.#ledTerm = Math.max(this.#ledTerm, term);
+  }
+
+  #checkLease(id: NodeId, seen: Seen): void {
+    seen.readsByLease = seen.node.raft.readsByLease;
+    // By now it may follow, and know the newer term.
+    const { role, term } = seen.role === "leader" ? seen : seen.node.raft;
+    if (role !== "leader" || term >= this.#ledTerm) return;
+    const other = this.#leaders.get(this.#ledTerm);
+    const text = `node ${id} answers by its lease of term ${term}`;
+    throw new Violation("ES", `${text}, and node ${other} leads term ${this.#ledTerm}`);
   }
 
   #commitChanged(id: NodeId, seen: Seen): void {
@@ -270,6 +291,29 @@ export class Checks {
         refuse(`entry ${index}: ${shadow.durableLast} are durable`);
       }
     }
+  }
+
+  /** Refuses a message with an entry that is not what its checksums say. */
+  checkWhole(message: PeerMessage): void {
+    if (message.kind !== "appendEntries" && message.kind !== "entriesReply") return;
+    for (const entry of message.entries) {
+      if (this.#isWhole(entry)) continue;
+      const { kind, from, to } = message;
+      const text = `node ${from} sends ${kind} to ${to} with entry ${entry.index} damaged`;
+      throw new Violation("CC", text);
+    }
+  }
+
+  #isWhole({ record }: LogEntry): boolean {
+    if (this.#whole.has(record)) return true;
+    try {
+      decodeEntry(record);
+    } catch (error) {
+      if (error instanceof DecodeError) return false;
+      throw error;
+    }
+    this.#whole.add(record);
+    return true;
   }
 
   #granted(term: number, voter: NodeId, candidate: NodeId): void {

@@ -127,7 +127,8 @@ export class Faults {
         const [least, range] = on("leases") ? [0.96, 0.09] : [CLOCK_RATE_MIN, 0.4];
         clock.rate = least + range * prng.unit();
       }
-      if (on("wallDrift")) this.#letDrift(clock);
+      // A wall clock that falls back meanwhile would hide from everybody that the machine slept.
+      if (on("wallDrift") && !on("suspend")) this.#letDrift(clock);
       if (on("lateTimers")) {
         const most = this.#context.unitMs * prng.unit();
         clock.lateness = () => {

@@ -62,6 +62,8 @@ export const FAULT_CLASSES = [
   "replay",
   "wallDrift",
   "timerBurst",
+  "suspend",
+  "freeze",
 ] as const;
 
 /** Later classes are drawn apart from everything before, so that they change no other draw. */

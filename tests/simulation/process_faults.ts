@@ -1,4 +1,4 @@
-/** Events of processes and their clocks: ends, loops, pauses, jumps, and a process too many. */
+/** Events of processes and their clocks: ends, loops, pauses, sleep, jumps, and a process too many. */
 
 import type { NodeId } from "../../src/base/mod.ts";
 import { StorageError } from "../../src/storage/mod.ts";
@@ -9,7 +9,7 @@ const DAY_MS = 86_400_000;
 
 export function processFaults(context: FaultContext): Events {
   const { world, unitMs } = context;
-  const { ids, prng, live } = world;
+  const { ids, prng, live, plan, hub } = world;
 
   /** Ends again and again, often before it has caught up. */
   const loop = (id: NodeId, left: number) => {
@@ -60,13 +60,32 @@ export function processFaults(context: FaultContext): Events {
       const id = context.anyLive();
       if (id !== undefined) world.clocks.get(id)!.holdTimers(2 * unitMs * prng.unit());
     },
+    freeze: () => {
+      const id = context.anyLive();
+      if (id !== undefined) world.clocks.get(id)!.pause(4 * unitMs * prng.unit(), true);
+    },
+    suspend: () => {
+      const id = context.anyLive();
+      if (id === undefined) return;
+      // Longer than a lease leaves to clocks that drift: shorter ones need no notice.
+      const sleepMs = unitMs * (0.5 + 3.5 * prng.unit());
+      world.clocks.get(id)!.sleep(sleepMs);
+      // Others have stopped sending to it by then, and try again only now and then.
+      const silentUntilMs = world.clock.nowMs() + sleepMs + unitMs * prng.unit();
+      for (const other of ids) {
+        const link = hub.link(other, id);
+        link.cloggedUntilMs = Math.max(link.cloggedUntilMs, silentUntilMs);
+      }
+    },
     secondProcess: () => {
       const id = context.anyLive();
       if (id !== undefined) void startSecond(id);
     },
     wallJump: () => {
       const byMs = prng.pick([-DAY_MS, DAY_MS, -1000, 1000, -5000, 5000]);
-      world.clocks.get(prng.pick(ids))!.jumpWall(byMs);
+      // Set back by as much as the machine slept, it would hide that from everybody.
+      const jumpMs = plan.faults.has("suspend") ? Math.abs(byMs) : byMs;
+      world.clocks.get(prng.pick(ids))!.jumpWall(jumpMs);
     },
     transfer: () => void world.leader?.node.operations.transferLeadership(undefined),
     flood: () => {

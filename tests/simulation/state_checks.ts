@@ -5,12 +5,13 @@
  * - SM every node applies the same entries, in order, once
  * - SN equal states at equal positions, whether applied, loaded or received; equal snapshot files
  * - EO a batch takes effect once
+ * - CC nothing damaged is applied
  */
 
-import { crc32, latin1FromBytes } from "../../src/base/mod.ts";
+import { crc32, DecodeError, latin1FromBytes, type NodeId } from "../../src/base/mod.ts";
 import { type AppliedBatch, type Machine, SnapshotLoader } from "../../src/machine/mod.ts";
 import type { RaftNode } from "../../src/node/mod.ts";
-import { commandOf, type LogEntry } from "../../src/raft/mod.ts";
+import { commandOf, decodeEntry, type LogEntry } from "../../src/raft/mod.ts";
 import { Violation } from "./violation.ts";
 
 /** What a node made of an entry. */
@@ -105,9 +106,11 @@ export class StateChecks {
   #checkEntry(node: RaftNode, entry: LogEntry): void {
     const checksum = crc32(entry.record);
     const known = this.#entries.get(entry.index);
-    if (known === undefined) this.#entries.set(entry.index, checksum);
-    else if (known !== checksum) {
-      const { id } = node.options;
+    const { id } = node.options;
+    if (known === undefined) {
+      checkWhole(entry, id);
+      this.#entries.set(entry.index, checksum);
+    } else if (known !== checksum) {
       throw new Violation("SM", `node ${id} applies another entry ${entry.index} than others did`);
     }
   }
@@ -186,4 +189,14 @@ export class StateChecks {
 
 function isSame(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, at) => byte === b[at]);
+}
+
+/** Whoever applies the entry next must apply the same. */
+function checkWhole({ index, record }: LogEntry, id: NodeId): void {
+  try {
+    decodeEntry(record);
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    throw new Violation("CC", `node ${id} applies entry ${index} damaged: ${error.message}`);
+  }
 }

@@ -93,7 +93,11 @@ export class World {
     this.connections = new Connections(this);
     this.places = new Places(this);
     this.hub = new SimulatedHub(this.clock, new Prng(plan.seed * 3 + 2), {
-      onSend: (message) => this.guard(() => this.checks.checkPromise(message)),
+      onSend: (message) =>
+        this.guard(() => {
+          this.checks.checkPromise(message);
+          this.checks.checkWhole(message);
+        }),
       onDeliver: (message) => {
         const index = "index" in message ? message.index ?? 0 : 0;
         this.trace.add("deliver", message.kind, message.from, message.to, message.term, index);
@@ -284,7 +288,12 @@ export class World {
     const fault = this.diskFaults.get(id)?.(operation);
     if (fault !== undefined || operation.kind !== "sync") return fault;
     const syncMs = this.syncMs.get(id)?.() ?? 0;
-    return syncMs === 0 ? undefined : { kind: "hang" as const, until: this.clock.pause(syncMs) };
+    if (syncMs === 0) return undefined;
+    const nodeClock = this.clocks.get(id)!;
+    const until = new Promise<void>((resolve) =>
+      this.clock.setTimer(syncMs, () => nodeClock.whenUp(resolve))
+    );
+    return { kind: "hang" as const, until };
   }
 
   async #makeNode(

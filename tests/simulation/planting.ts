@@ -25,6 +25,23 @@ export function patch<T extends object, K extends keyof T>(
   return () => target[name] = original;
 }
 
+/** As `patch`, for what is read only. */
+export function patchGetter<T extends object, K extends keyof T>(
+  target: T,
+  name: K,
+  change: (value: T[K]) => T[K],
+): () => void {
+  const original = Object.getOwnPropertyDescriptor(target, name)!;
+  const get = original.get!;
+  Object.defineProperty(target, name, {
+    ...original,
+    get(this: T) {
+      return change(get.call(this));
+    },
+  });
+  return () => Object.defineProperty(target, name, original);
+}
+
 /** A `takeReady` that changes what the core hands out. */
 export function patchReady(change: (raft: Raft, ready: Ready) => Ready): () => void {
   return patch(Raft.prototype, "takeReady", (take) =>

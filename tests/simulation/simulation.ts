@@ -22,8 +22,11 @@ export interface Outcome {
   readonly lastEvents: readonly string[];
 }
 
-/** Runs one seed. One at a time in a process: what rejects unheard is this run's failure. */
-export async function simulate(plan: Plan): Promise<Outcome> {
+/**
+ * Runs one seed, or what `body` does in its world. One at a time in a process: what rejects unheard is
+ * this run's failure.
+ */
+export async function simulate(plan: Plan, body = run): Promise<Outcome> {
   const world = new World(plan);
   const onUnhandled = (event: PromiseRejectionEvent) => {
     event.preventDefault();
@@ -37,7 +40,7 @@ export async function simulate(plan: Plan): Promise<Outcome> {
   globalThis.addEventListener("error", onError);
   let failure: Outcome["failure"];
   try {
-    await run(world);
+    await body(world);
   } catch (error) {
     failure = describe(error);
   } finally {
@@ -75,10 +78,7 @@ function describe(error: unknown): Outcome["failure"] {
 
 async function run(world: World): Promise<void> {
   const { plan, checks } = world;
-  for (const { id } of world.first.members) {
-    const error = await world.start(id);
-    if (error !== undefined) throw error;
-  }
+  await startFirst(world);
   const faults = new Faults(world);
   faults.begin();
   const sliceMs = plan.safetyMs / 20;
@@ -96,7 +96,16 @@ async function run(world: World): Promise<void> {
   world.histories.check(checks.states.appliedAtMs);
 }
 
-async function checkLiveness(world: World): Promise<void> {
+/** Starts the nodes that found the cluster. */
+export async function startFirst(world: World): Promise<void> {
+  for (const { id } of world.first.members) {
+    const error = await world.start(id);
+    if (error !== undefined) throw error;
+  }
+}
+
+/** Nodes and links are good: there is a leader, and everything that must come about does. */
+export async function checkLiveness(world: World): Promise<void> {
   const { plan, deadlines, checks, operators } = world;
   await expect(world, "L1", "no leader", () => hasLeader(world), deadlines.leader());
   const committed = checks.committedLast;

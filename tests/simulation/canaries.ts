@@ -230,7 +230,7 @@ export async function findCanary(
   try {
     for (let run = 1; run <= canary.seeds; run++) {
       const { needs = [], alone = false } = canary;
-      const plan = drawPlan(run, { besides: needs });
+      const plan = drawPlan(run, { besides: needs, calm: false });
       const outcome = await simulate(alone ? { ...plan, faults: new Set(needs) } : plan);
       if (outcome.failure !== undefined) return { runs: run, text: outcome.failure.text };
     }

@@ -284,7 +284,7 @@ export class Checks {
       for (const entry of message.entries) log.set(entry.index, entry.term);
     } else if (kind === "appendEntriesReply" && message.conflict === undefined) {
       const { index } = message;
-      if (index <= shadow.snapshotLast) return;
+      if (shadow.isBehindLog(index)) return;
       const expected = this.#leaderLogs.get(term)?.get(index);
       const found = shadow.durable.get(index)?.term;
       if (shadow.durableLast < index || (expected !== undefined && found !== expected)) {

@@ -23,6 +23,9 @@ const mortalModel: Model<KeyInput, KeyOutput> = {
   },
 };
 
+/** A client notices that its connection is gone before an operation on it must have ended. */
+const BROKEN_MS_MAX = 7500;
+
 const BUDGET = { budgetMs: 20_000, nowMs: () => performance.now() };
 
 export class Histories {
@@ -185,7 +188,7 @@ export class Client {
   #breakLater(make: () => Task): void {
     const { prng, thinkMs, later } = this.#host;
     const lane = this.#lane;
-    later(3 * thinkMs * prng.unit(), () => {
+    later(Math.min(3 * thinkMs, BROKEN_MS_MAX) * prng.unit(), () => {
       if (this.#gone) return;
       lane.close();
       const next = this.#host.reconnect(this);

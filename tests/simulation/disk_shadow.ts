@@ -48,6 +48,8 @@ export class DiskShadow {
   durableLast = 0;
   /** The entries up to this one are in a durable snapshot. */
   snapshotLast = 0;
+  /** The entries up to this one were in a durable snapshot once, and so are committed. */
+  #snapshotEver = 0;
   /** The node has written that its log begins behind this entry. */
   #givenUpLast = 0;
   readonly #states = new Map<string, StoredState>();
@@ -68,6 +70,12 @@ export class DiskShadow {
 
   liveEntry(index: number): DurableEntry | undefined {
     return this.#live.get(index);
+  }
+
+  /** No promise needs the entry in the log; a snapshot that others take away changes nothing in that. */
+  isBehindLog(index: number): boolean {
+    return index <= this.snapshotLast ||
+      index <= Math.min(this.#snapshotEver, this.#givenUpLast);
   }
 
   /** Whether the disk has the effect of a committed entry for certain. */
@@ -225,6 +233,7 @@ export class DiskShadow {
 
   #snapshotsChanged(): void {
     this.snapshotLast = Math.max(0, ...this.#snapshots);
+    this.#snapshotEver = Math.max(this.#snapshotEver, this.snapshotLast);
     this.durableLast = Math.max(this.durableLast, this.snapshotLast);
     this.#extend();
   }

@@ -77,10 +77,17 @@ export const TIMINGS = {
   lan: { electionTimeoutMs: { min: 300, max: 600 }, heartbeatMs: 50 },
 };
 
+/**
+ * A calm run is many times longer than another one and has about as much in it, so that all that
+ * follows from a fault comes before the next one: also what is tried again after half a minute.
+ */
+const CALM = { chance: 0.15, safetyFactor: 20, thinkFactor: 40, faultFactor: 20 };
+
 export interface Plan {
   readonly seed: number;
   readonly size: number;
   readonly timing: "edge" | "lan";
+  readonly calm: boolean;
   readonly faults: ReadonlySet<FaultClass>;
   readonly safetyMs: number;
   /** The mean time between two faults. */
@@ -107,6 +114,8 @@ export interface PlanOptions {
   readonly thinkMs?: number;
   /** Only the first so many classes of faults may be on. */
   readonly classes?: number;
+  /** Drawn when `classes` is not given either; only with edge timing. */
+  readonly calm?: boolean;
   /** Classes that are on whatever is drawn. */
   readonly besides?: readonly FaultClass[];
 }
@@ -131,10 +140,11 @@ export function drawPlan(seed: number, options: PlanOptions = {}): Plan {
   if (prng.chance(0.04)) faults.clear();
   for (const kind of besides) faults.add(kind);
   const timing = prng.pick(["edge", "edge", "lan"] as const);
-  return {
+  const drawn: Plan = {
     seed,
     size,
     timing,
+    calm: timing === "edge" && (options.calm ?? (classes === undefined && drawCalm(seed))),
     faults,
     safetyMs: timing === "edge" ? prng.between(40_000, 90_000) : prng.between(8_000, 20_000),
     faultEveryMs: timing === "edge" ? prng.pick([1500, 4000, 9000]) : prng.pick([200, 600, 1500]),
@@ -150,6 +160,17 @@ export function drawPlan(seed: number, options: PlanOptions = {}): Plan {
     reads: faults.has("leases") ? "lease" : "linearizable",
     ...drawSnapshots(laterPrng, faults.has("snapshots")),
   };
+  return drawn.calm ? calmed(drawn, thinkMs) : drawn;
+}
+
+/** Apart from everything else, so that it changes no other draw. */
+function drawCalm(seed: number): boolean {
+  return new Prng(seed * 7883 + 23).chance(CALM.chance);
+}
+
+function calmed(plan: Plan, thinkMs = plan.thinkMs * CALM.thinkFactor): Plan {
+  const safetyMs = plan.safetyMs * CALM.safetyFactor;
+  return { ...plan, safetyMs, thinkMs, faultEveryMs: plan.faultEveryMs * CALM.faultFactor };
 }
 
 function drawSnapshots(prng: Prng, areTaken: boolean) {

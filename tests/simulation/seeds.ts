@@ -5,6 +5,8 @@ export interface FailedSeed {
   readonly showed: string;
   /** How many classes of faults there were. */
   readonly classes: number;
+  /** Whether the run was a calm one. */
+  readonly calm?: boolean;
   /** Classes that were on whatever was drawn. */
   readonly besides?: readonly FaultClass[];
 }
@@ -156,5 +158,10 @@ export const FAILED_SEEDS: readonly FailedSeed[] = [
     besides: ["faultInStart", "clientLinks"],
     showed:
       "a snapshot that cannot be opened once has a bad sector to the node: it refuses, allowed",
+  },
+  {
+    seed: 1021,
+    classes: 50,
+    showed: "a snapshot that was taken away had what a follower said that it has: allowed",
   },
 ];

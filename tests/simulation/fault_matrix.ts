@@ -47,9 +47,10 @@ export const FAULT_MATRIX: readonly FaultRow[] = [
     id: "P3",
     fault: "crash in a storage step",
     classes: ["crashInDiskOperation", "crashInSnapshot", "faultInStart"],
+    tests: ["simulation/failpoints_test.ts"],
   },
   { id: "P4", fault: "crash of all", classes: ["crashAll"] },
-  { id: "P5", fault: "pause", classes: ["pause"] },
+  { id: "P5", fault: "pause", classes: ["pause", "suspend", "freeze"] },
   { id: "P6", fault: "crash loop", classes: ["crashLoop"] },
   { id: "P7", fault: "mixed versions", classes: ["mixedVersions"] },
   {

@@ -2,7 +2,8 @@
  * E5: processes end at each step of the storage in turn: F1 to F3, F6, F7 and F11 to F16 of etcd's
  * failpoints. The rest are no steps of the storage. F4 and F5 (before a message is sent) and F10
  * (before a reply) come behind the sync of F3 and change nothing on disk; F8 and F9 do not exist on
- * disk: what was applied is not recorded there.
+ * disk: what was applied is not recorded there. All sixteen are walked in virtual time, in
+ * `tests/simulation/failpoints_test.ts`.
  */
 
 import { assertEquals } from "../support/assert.ts";

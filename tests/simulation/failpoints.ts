@@ -87,6 +87,27 @@ function secondRemoval(): Test {
   };
 }
 
+/** The sync that the core is about to hear of is one of the log. */
+function afterLogSync(): Required<Hook> {
+  let isSynced = false;
+  return {
+    disk: () => {
+      isSynced = false;
+      return (operation) => {
+        isSynced ||= logSync(operation);
+        return false;
+      };
+    },
+    node: ({ node }, die) => {
+      const onPersisted = node.onPersisted.bind(node);
+      node.onPersisted = (number, messages) => {
+        if (isSynced) die();
+        onPersisted(number, messages);
+      };
+    },
+  };
+}
+
 /** The next write of a state is one of term and vote: others say which segments there are. */
 function writesTerm({ node: { options: { storage } } }: LiveNode, begun: () => void): void {
   const persist = storage.persist.bind(storage);
@@ -140,13 +161,7 @@ export const FAILPOINTS: readonly Failpoint[] = [
     name: "F3",
     when: "after the log is synced, before that is acknowledged",
     roles: ALL,
-    node: ({ node, id: _ }, die) => {
-      const onPersisted = node.onPersisted.bind(node);
-      node.onPersisted = (number, messages) => {
-        if (messages.length > 0 || node.raft.role === "leader") die();
-        onPersisted(number, messages);
-      };
-    },
+    ...afterLogSync(),
   },
   {
     name: "F4",

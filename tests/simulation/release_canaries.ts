@@ -7,7 +7,7 @@ import { type Canary, patch } from "./planting.ts";
 export const RELEASE_CANARIES: readonly Canary[] = [
   {
     name: "the feature level rises without asking what others support",
-    seeds: 10,
+    seeds: 40,
     needs: ["mixedVersions"],
     plant: () => patch(FeatureLevel.prototype, "supportedBy", () => () => Infinity),
   },

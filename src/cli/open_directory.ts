@@ -1,4 +1,7 @@
-/** The data directory of a start: an earlier start's, a new cluster's, or that of a node that joined. */
+/**
+ * The data directory of a start: an earlier start's, a new cluster's, or that of a node that
+ * joined.
+ */
 
 import { type Logger, NodeId } from "../base/mod.ts";
 import type { Settings } from "../config/mod.ts";

@@ -36,7 +36,10 @@ function hexId(bytes: Uint8Array): string {
   return Array.from(id, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** Where others find this node: as it is told, else as the list of members has it, else its listeners. */
+/**
+ * Where others find this node: as it is told, else as the list of members has it, else its
+ * listeners.
+ */
 export function addressesOf(
   settings: Settings,
   id: NodeId,

@@ -107,8 +107,8 @@ export interface NodeView {
 }
 
 /**
- * `joining` becomes a voter by itself when it has caught up; `leaving` is out when the change of members
- * that is under way ends.
+ * `joining` becomes a voter by itself when it has caught up; `leaving` is out when the change of
+ * members that is under way ends.
  */
 export type Standing = "voter" | "learner" | "joining" | "leaving";
 

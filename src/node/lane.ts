@@ -35,7 +35,10 @@ export interface LaneHost {
   runQuery(operation: ReadOperation): Operation["outcome"];
 }
 
-/** Reads in a row end after about this time (the clock is asked every eighth), so that other clients and heartbeats have their turn. */
+/**
+ * Reads in a row end after about this time (the clock is asked every eighth), so that other clients
+ * and heartbeats have their turn.
+ */
 const SLICE_MS = 5;
 
 const UNHEARD: Outcome = { kind: "reply", reply: null };

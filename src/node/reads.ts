@@ -62,7 +62,10 @@ export class Reads {
   #keepFreshUntilMs = -Infinity;
   #freshnessMs = 0;
 
-  /** `incarnation` keeps the ids of this process apart: an answer to the last one's may be on its way. */
+  /**
+   * `incarnation` keeps the ids of this process apart: an answer to the last one's may be on its
+   * way.
+   */
   constructor(route: ReadRoute, incarnation: number, limits: ReadLimits, observer: NodeObserver) {
     this.#lastReadId = incarnation * READ_IDS_PER_PROCESS;
     this.#route = route;

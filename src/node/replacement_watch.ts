@@ -1,7 +1,8 @@
 /**
  * Whether another process has taken this node's place (a copied or restored data directory), or the
- * node was removed while it was away, or its release is too old for the cluster by now. A refusal comes from whoever answers at a peer's address and is not signed, so one peer's word does
- * not end the process: two must say it, or the only other member.
+ * node was removed while it was away, or its release is too old for the cluster by now. A refusal
+ * comes from whoever answers at a peer's address and is not signed, so one peer's word does not end
+ * the process: two must say it, or the only other member.
  */
 
 import type { NodeId } from "../base/mod.ts";

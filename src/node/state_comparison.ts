@@ -1,9 +1,10 @@
 /**
- * Compares this node's state with the others' while they run (architecture P5): every member says the
- * hash of its machine at the same entries. One that differs from a majority of the members is wrong,
- * whatever the reason, and must serve nobody; while there is no majority everybody says that there
- * is a difference. A process that is started again has computed its state anew, but perhaps from a
- * snapshot of the wrong one: it serves nobody either before its state agrees with a majority's. A hash is 16 digits each `STATE_HASH_INTERVAL` entries, to each other member.
+ * Compares this node's state with the others' while they run (architecture P5): every member says
+ * the hash of its machine at the same entries. One that differs from a majority of the members is
+ * wrong, whatever the reason, and must serve nobody; while there is no majority everybody says that
+ * there is a difference. A process that is started again has computed its state anew, but perhaps
+ * from a snapshot of the wrong one: it serves nobody either before its state agrees with a
+ * majority's. A hash is 16 digits each `STATE_HASH_INTERVAL` entries, to each other member.
  */
 
 import { type Logger, LogIndex, type NodeId, type Term } from "../base/mod.ts";

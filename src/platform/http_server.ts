@@ -1,6 +1,7 @@
 /**
- * HTTP of both adapters: the client in `http_client.ts`, and here the server, on `node:http`, which keeps deadlines for slow headers, slow
- * bodies and idle connections on Deno and on Bun (`Deno.serve` has no deadline for headers).
+ * HTTP of both adapters: the client in `http_client.ts`, and here the server, on `node:http`, which
+ * keeps deadlines for slow headers, slow bodies and idle connections on Deno and on Bun
+ * (`Deno.serve` has no deadline for headers).
  */
 
 import { getRequestListener } from "@hono/node-server";

@@ -1,4 +1,7 @@
-/** Time, the same on all runtimes. `performance.now` follows CLOCK_MONOTONIC, so it counts time spent stopped. */
+/**
+ * Time, the same on all runtimes. `performance.now` follows CLOCK_MONOTONIC, so it counts time
+ * spent stopped.
+ */
 
 import { setImmediate } from "node:timers";
 import { TIMER_DELAY_MS_MAX } from "./limits.ts";

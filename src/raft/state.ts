@@ -19,7 +19,10 @@ export interface PendingRead {
   sentMs: number;
 }
 
-/** Follows a leader or waits for one. A learner is a follower that no election needs: it never campaigns. */
+/**
+ * Follows a leader or waits for one. A learner is a follower that no election needs: it never
+ * campaigns.
+ */
 export interface FollowerRole {
   kind: "follower" | "learner";
   leaderId: NodeId | undefined;

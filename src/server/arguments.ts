@@ -16,7 +16,10 @@ export function parseInteger(text: string): number | undefined {
   return Number(text);
 }
 
-/** Matches a glob pattern: `*`, `?`, `[a-z]`, `[^a]`, `\x`. Iterative: at most length × pattern steps. */
+/**
+ * Matches a glob pattern: `*`, `?`, `[a-z]`, `[^a]`, `\x`. Iterative: at most length × pattern
+ * steps.
+ */
 export function matchesGlob(pattern: string, text: string): boolean {
   let p = 0;
   let t = 0;

@@ -1,6 +1,7 @@
 /**
- * CLUSTER without its questions about keys, READONLY, READWRITE: the Raft cluster as one shard that owns all slots, its leader as the
- * master. Works in both ways of serving on followers, so that cluster clients find the leader.
+ * CLUSTER without its questions about keys, READONLY, READWRITE: the Raft cluster as one shard that
+ * owns all slots, its leader as the master. Works in both ways of serving on followers, so that
+ * cluster clients find the leader.
  */
 
 import { slotOf, SLOTS } from "../commands/mod.ts";

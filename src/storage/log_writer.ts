@@ -233,8 +233,9 @@ export class LogWriter {
 
   /**
    * Removes entry `index` and all after it; durable when it resolves. Throws "full" when that takes
-   * space. What stays was durable, which the persist record says from then on. Where a hole hides the place of `index`, a new segment begins with it and alone says what
-   * stays of the hole; until it is durable, a mark says what was there.
+   * space. What stays was durable, which the persist record says from then on. Where a hole hides
+   * the place of `index`, a new segment begins with it and alone says what stays of the hole; until
+   * it is durable, a mark says what was there.
    */
   async truncateFrom(index: LogIndex): Promise<void> {
     const target = this.#segmentOf(index);

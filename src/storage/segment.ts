@@ -106,7 +106,10 @@ export class Segment {
     return isAtEnd && !hole.hasHeader ? hole : undefined;
   }
 
-  /** Another segment says from now on what was in `hole`, which is at the end: it may be of any length. */
+  /**
+   * Another segment says from now on what was in `hole`, which is at the end: it may be of any
+   * length.
+   */
   openHole(hole: Hole): void {
     this.forgetHole(hole);
     this.noteHole({ ...hole, end: undefined });

@@ -30,8 +30,9 @@ export async function recordEnd(
 }
 
 /**
- * Puts a mark in the segment behind everything, durably: what comes before was durable and ends with the last
- * entry, of `lastTerm`, also where it cannot be read. Throws "full"; then nothing was changed.
+ * Puts a mark in the segment behind everything, durably: what comes before was durable and ends
+ * with the last entry, of `lastTerm`, also where it cannot be read. Throws "full"; then nothing was
+ * changed.
  */
 export async function markEnd(segment: Segment, lastTerm: Term): Promise<void> {
   const { file, markSeed, end, allocated } = segment;

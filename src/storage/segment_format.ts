@@ -49,7 +49,10 @@ export function segmentFirstOf(name: string): LogIndex | undefined {
   return Number.isSafeInteger(first) && first > 0 ? LogIndex(first) : undefined;
 }
 
-/** Layout: frame, zeros (4), cluster id (16), first index (8), previous term and index (8, 8), zeros. */
+/**
+ * Layout: frame, zeros (4), cluster id (16), first index (8), previous term and index (8, 8),
+ * zeros.
+ */
 export function encodeSegmentHeader(header: SegmentHeader): Uint8Array<ArrayBuffer> {
   const block = new Uint8Array(SEGMENT_HEADER_BYTES);
   putClusterId(block, 16, header.clusterId);

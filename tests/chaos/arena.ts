@@ -2,10 +2,10 @@
  * The place of a scenario: a cluster whose nodes have networks of their own, clients on all nodes
  * that record what they did, and, at the end, everything that always has to hold.
  *
- * Always: the history is linearizable with a read of every key at its end, transactions are strictly
- * serializable, each counter shows every acknowledged increment once, all members hold the same, no process
- * ended that was not meant to, no client was answered with something unheard of, every fault fired, and
- * enough operations succeeded.
+ * Always: the history is linearizable with a read of every key at its end, transactions are
+ * strictly serializable, each counter shows every acknowledged increment once, all members hold the
+ * same, no process ended that was not meant to, no client was answered with something unheard of,
+ * every fault fired, and enough operations succeeded.
  */
 
 import type { Prng } from "../../src/base/mod.ts";

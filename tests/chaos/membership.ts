@@ -1,4 +1,7 @@
-/** E42 and E43: members come and go under faults; a leader that is alone cannot make itself the rest. */
+/**
+ * E42 and E43: members come and go under faults; a leader that is alone cannot make itself the
+ * rest.
+ */
 
 import { EXIT_CODES } from "../../src/cli/exit_codes.ts";
 import { assert, assertEquals, assertNotEquals } from "../support/assert.ts";

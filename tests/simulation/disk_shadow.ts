@@ -72,7 +72,10 @@ export class DiskShadow {
     return this.#live.get(index);
   }
 
-  /** No promise needs the entry in the log; a snapshot that others take away changes nothing in that. */
+  /**
+   * No promise needs the entry in the log; a snapshot that others take away changes nothing in
+   * that.
+   */
   isBehindLog(index: number): boolean {
     return index <= this.snapshotLast ||
       index <= Math.min(this.#snapshotEver, this.#givenUpLast);

@@ -15,7 +15,10 @@ import type { LiveNode, World } from "./world.ts";
  */
 export type Role = "leader" | "follower" | "returning" | "joiner";
 
-/** Where a process ends: in its operations on disk from before its start, or in a method from then on. */
+/**
+ * Where a process ends: in its operations on disk from before its start, or in a method from then
+ * on.
+ */
 export interface Hook {
   /** Made once for each process; true for the operation before which it ends. */
   readonly disk?: () => (operation: DiskOperation) => boolean;

@@ -1,4 +1,7 @@
-/** One node's clocks over the time of the simulation: another rate, late timers, pauses, sleep, jumps. */
+/**
+ * One node's clocks over the time of the simulation: another rate, late timers, pauses, sleep,
+ * jumps.
+ */
 
 import type { Clock, Timer } from "../../src/platform/mod.ts";
 import type { VirtualClock } from "../support/virtual_clock.ts";

@@ -5,7 +5,10 @@ export class Scar {
   /** Where the write belongs; undefined until it was made. */
   #from: number | undefined;
   #content: Uint8Array;
-  /** Where the write would have ended, until the file is cut there: what is written over it repairs it. */
+  /**
+   * Where the write would have ended, until the file is cut there: what is written over it repairs
+   * it.
+   */
   #end: number | undefined;
   #isRepaired = false;
 

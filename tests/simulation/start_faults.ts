@@ -1,4 +1,7 @@
-/** Events of disks while a node starts: what it opens, reads and repairs then fails, hangs or is cut short. */
+/**
+ * Events of disks while a node starts: what it opens, reads and repairs then fails, hangs or is cut
+ * short.
+ */
 
 import type { NodeId } from "../../src/base/mod.ts";
 import type { DiskFault, OperationKind } from "../support/memory_disk.ts";

@@ -328,10 +328,7 @@ export class RaftStorage {
     return true;
   }
 
-  /**
-   * "full" only as long as nothing changed. What is behind it may be "full": then it is called
-   * again.
-   */
+  /** "full" only as long as nothing changed. What is behind it may be "full": then it is called again. */
   async #install(snapshot: SnapshotReceiver): Promise<void> {
     const { manifest } = snapshot;
     if (this.snapshots.newest !== manifest) await this.snapshots.install(snapshot);

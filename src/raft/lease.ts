@@ -22,6 +22,7 @@ export function newLease(): Lease {
     sentMs: 0,
     olderRound: 0,
     olderSentMs: 0,
+    forgottenRound: 0,
     untilMs: -Infinity,
     isGivenUp: false,
   };
@@ -53,7 +54,7 @@ export function notePromise(
   const { lease } = role;
   if (lease === undefined) return;
   const { readRound, leaseMs } = answer;
-  if (readRound === 0 || leaseMs === 0) return;
+  if (readRound <= lease.forgottenRound || leaseMs === 0) return;
   if (readRound !== lease.round && readRound !== lease.olderRound) return;
   const sentMs = readRound === lease.round ? lease.sentMs : lease.olderSentMs;
   const untilMs = sentMs + leaseMs * (1 - DRIFT_MAX);
@@ -62,13 +63,16 @@ export function notePromise(
   lease.untilMs = heldUntilMs(state, role);
 }
 
-/** What was promised counts no more: the clock may have stopped, or others vote. */
-export function forgetPromises(role: LeaderRole): void {
+/**
+ * What was promised counts no more: the clock may have stopped, or others vote. Nor do answers count
+ * that are still to come to what was asked before, also where a round of reads asks it again: they may
+ * be from before that time.
+ */
+export function forgetPromises(state: RaftState, role: LeaderRole): void {
   const { lease } = role;
   if (lease === undefined) return;
   for (const peer of role.peers) peer.leaseUntilMs = -Infinity;
-  lease.round = 0;
-  lease.olderRound = 0;
+  lease.forgottenRound = state.lastReadRound;
   lease.untilMs = -Infinity;
 }
 

@@ -83,7 +83,7 @@ export function membersChanged(state: RaftState): void {
   const { role } = state;
   if (role.kind === "leader") {
     role.peers = peersOf(state, role.peers, state.log.last.index);
-    forgetPromises(role);
+    forgetPromises(state, role);
     // Whom a round of reads waited for may be gone.
     maybeConfirmRound(state, role);
   } else fitRole(state);

@@ -72,6 +72,8 @@ export interface Lease {
   sentMs: number;
   olderRound: number;
   olderSentMs: number;
+  /** Answers to rounds up to this one count no more. */
+  forgottenRound: number;
   untilMs: number;
   /** For the rest of the term. */
   isGivenUp: boolean;

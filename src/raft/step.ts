@@ -82,7 +82,7 @@ export function stepEvent(state: RaftState, event: RaftEvent): StepResult {
       state.damaged = false;
       return DONE;
     case "suspended":
-      if (state.role.kind === "leader") forgetPromises(state.role);
+      if (state.role.kind === "leader") forgetPromises(state, state.role);
       return DONE;
     case "lost":
       state.log.lose(event.through);
@@ -104,7 +104,7 @@ function stepTick(state: RaftState, nowMs: number): StepResult {
   state.nowMs = nowMs;
   const role = state.role;
   if (role.kind === "leader") {
-    if (gapMs > 2 * state.heartbeatMs) forgetPromises(role);
+    if (gapMs > 2 * state.heartbeatMs) forgetPromises(state, role);
     tickLeader(state, role);
   } else if (role.kind === "learner") return DONE;
   else if (!state.members.isQuorumAlone && gapMs > state.electionTimeoutMs.min) {

@@ -1,7 +1,7 @@
 /** Reads by lease: when the leader may answer at once, and that nobody else can lead meanwhile. */
 
 import { LogIndex, NodeId, Term } from "../../src/base/mod.ts";
-import type { Raft } from "../../src/raft/mod.ts";
+import type { Raft, RaftMessage } from "../../src/raft/mod.ts";
 import { ELECTION_MIN_MS, HEARTBEAT_MS, id, makeRaft, propose, Stage } from "./lab/stage.ts";
 import { deliver } from "./lab/stage.ts";
 import { assert, assertEquals } from "../support/assert.ts";
@@ -107,6 +107,30 @@ Deno.test("no lease after a pause, after a suspend, or in a term in which a tran
   transferring.run(ELECTION_MIN_MS + 2 * HEARTBEAT_MS);
   assertEquals([transferring.raft(1).role, transferring.raft(1).isTransferring], ["leader", false]);
   assertEquals(readAlone(transferring, 1), undefined, "it began to hand over in this term");
+});
+
+Deno.test("answers from before a suspend are no promises after it, though the same is asked again", () => {
+  const stage = leaseStage();
+  const leader = stage.raft(1);
+  // A round of reads begins, and its answers stay on their way.
+  leader.step({ kind: "suspended" });
+  const late: RaftMessage[] = [];
+  stage.carries = (message) => {
+    if (message.kind === "heartbeatReply") late.push(message);
+    return message.kind !== "heartbeatReply";
+  };
+  leader.step({ kind: "read", readId: 1 });
+  stage.settle();
+  assertEquals(late.map(({ from }) => from), [2, 3]);
+  stage.carries = () => false;
+  leader.step({ kind: "suspended" });
+  // The heartbeat that is due asks the same again.
+  stage.nowMs += HEARTBEAT_MS;
+  leader.step({ kind: "tick", nowMs: stage.nowMs });
+  stage.settle();
+  for (const message of late) deliver(leader, message);
+  stage.settle();
+  assertEquals(readAlone(stage, 2), undefined);
 });
 
 Deno.test("a voter keeps its promise when the leader's connection closes, and after a restart", () => {

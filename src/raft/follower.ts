@@ -24,6 +24,7 @@ export function handleAppendEntries(state: RaftState, message: AppendEntriesArg)
   const role = follow(state, message.from);
   const log = state.log;
   if (!log.has(message.prev)) {
+    noteLeaderCommit(role, message.commitIndex);
     rejectAppend(state, message.from, message.prev);
     return DONE;
   }
@@ -60,8 +61,12 @@ export function handleHeartbeat(state: RaftState, message: HeartbeatArg): StepRe
 
 /** The leader has committed up to `index`; so has this node, as far as its log is the leader's. */
 export function learnCommit(state: RaftState, role: FollowerRole, index: LogIndex): void {
-  if (index > role.leaderCommitIndex) role.leaderCommitIndex = index;
+  noteLeaderCommit(role, index);
   state.log.commitTo(Math.min(role.leaderCommitIndex, role.matchedIndex) as LogIndex);
+}
+
+function noteLeaderCommit(role: FollowerRole, index: LogIndex): void {
+  if (index > role.leaderCommitIndex) role.leaderCommitIndex = index;
 }
 
 /** Puts the acknowledgement of everything matched so far into the `Ready` that makes it true. */

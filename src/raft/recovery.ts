@@ -7,7 +7,8 @@
  * 1. What it acknowledged in earlier terms and was committed is in that leader's log, before the
  *    entry. (Not so for an older committed entry: a new leader does not know yet what else is.)
  * 2. In this term it has acknowledged something before only if the term is that of its start. Then
- *    the entry must be the last one that the leader has told to be committed since.
+ *    the entry must not be before the last one that the leader has told to be committed since: its
+ *    leader takes no acknowledgement from before the start for what it commits after that.
  */
 
 import type { FollowerRole, RaftState } from "./state.ts";
@@ -15,8 +16,13 @@ import type { FollowerRole, RaftState } from "./state.ts";
 /** Votes again when it is safe. */
 export function maybeRecover(state: RaftState, role: FollowerRole): void {
   const { recoveringFrom, log, term } = state;
+  const { leaderCommitIndex, matchedIndex } = role;
   if (recoveringFrom === undefined) return;
-  const index = term > recoveringFrom ? log.commitIndex : role.leaderCommitIndex;
-  if (index === 0 || index > role.matchedIndex || index < log.startIndex) return;
+  if (term === recoveringFrom && leaderCommitIndex === 0) return;
+  // A snapshot may have brought more than was told.
+  const index = term > recoveringFrom || log.commitIndex > leaderCommitIndex
+    ? log.commitIndex
+    : leaderCommitIndex;
+  if (index === 0 || index > matchedIndex || index < log.startIndex) return;
   if (log.termAt(index) === term) state.recoveringFrom = undefined;
 }

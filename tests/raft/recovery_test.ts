@@ -19,6 +19,24 @@ function append(raft: Raft, term: number, prev: number, terms: number[], commitI
   });
 }
 
+function heartbeat(raft: Raft, commitIndex: number) {
+  return deliver(raft, {
+    kind: "heartbeat",
+    from: NodeId(2),
+    to: NodeId(1),
+    term: Term(1),
+    commitIndex: LogIndex(commitIndex),
+    readRound: 0,
+    wantsReply: true,
+  });
+}
+
+function receiveSnapshot(raft: Raft, last: number) {
+  const [from, term] = [NodeId(2), Term(1)];
+  const configuration = configurationOf([1, 2, 3]);
+  raft.step({ kind: "snapshotReceived", from, term, last: id(1, last), configuration });
+}
+
 function grants(raft: Raft, term: number): boolean {
   deliver(raft, {
     kind: "requestVote",
@@ -62,17 +80,22 @@ Deno.test("in the term of its start it needs all that its leader has told to be 
   assertEquals([raft.commitIndex, raft.isRecovering], [4, false]);
 });
 
+Deno.test("in the term of its start a snapshot behind what was told brings enough, without a new entry", () => {
+  const raft = makeRaft({ logTerms: [1], mayVote: false });
+  // Its log does not reach so far: all it learns is that three entries are committed.
+  append(raft, 1, 3, [1], 3);
+  assertEquals([raft.commitIndex, raft.isRecovering], [0, true]);
+  receiveSnapshot(raft, 2);
+  heartbeat(raft, 2);
+  assertEquals([raft.commitIndex, raft.isRecovering], [2, true]);
+  receiveSnapshot(raft, 4);
+  heartbeat(raft, 4);
+  assertEquals([raft.commitIndex, raft.isRecovering], [4, false]);
+});
+
 Deno.test("a recovering node trusts no commit index beyond what it has matched", () => {
   const raft = makeRaft({ logTerms: [1], mayVote: false });
-  deliver(raft, {
-    kind: "heartbeat",
-    from: NodeId(2),
-    to: NodeId(1),
-    term: Term(1),
-    commitIndex: LogIndex(4),
-    readRound: 0,
-    wantsReply: true,
-  });
+  heartbeat(raft, 4);
   assertEquals([raft.commitIndex, raft.isRecovering], [0, true]);
 });
 

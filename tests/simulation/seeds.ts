@@ -164,4 +164,15 @@ export const FAILED_SEEDS: readonly FailedSeed[] = [
     classes: 50,
     showed: "a snapshot that was taken away had what a follower said that it has: allowed",
   },
+  {
+    seed: 665175,
+    classes: 58,
+    showed: "a node with a new snapshot waited with its vote for an entry that nobody wrote",
+  },
+  {
+    seed: 666624,
+    classes: 58,
+    showed:
+      "a leader that was asked to demote itself before the calm begins hands over in it: allowed",
+  },
 ];

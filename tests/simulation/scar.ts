@@ -1,5 +1,7 @@
 /** A file in which one write is not where it belongs, and what the file would be without that. */
 
+import { SEGMENT_HEADER_BYTES } from "../../src/storage/segment_format.ts";
+
 export class Scar {
   readonly path: string;
   /** Where the write belongs; undefined until it was made. */
@@ -22,13 +24,20 @@ export class Scar {
     return this.#from ?? Infinity;
   }
 
-  /** The node has found the damage and written something else: nothing is to be put back. */
+  /** The node has found the damage and written something else: no record is to be put back. */
   get isRepaired(): boolean {
     return this.#isRepaired;
   }
 
   content(): Uint8Array {
     return this.#content.slice();
+  }
+
+  /** `file` with the segment's header as it should be: what no member can give back. */
+  withHeader(file: Uint8Array): Uint8Array {
+    const mended = file.slice();
+    mended.set(this.#content.subarray(0, Math.min(SEGMENT_HEADER_BYTES, file.length)));
+    return mended;
   }
 
   /** The first call is the write itself. */

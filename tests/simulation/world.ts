@@ -394,12 +394,14 @@ export class World {
     const scar = this.scars.get(id);
     if (scar === undefined) return;
     this.scars.delete(id);
-    if (scar.isRepaired) {
+    const { path, isRepaired } = scar;
+    if (isRepaired) {
       this.count("wrong write repaired");
       // A part of it may still be missing.
-      return this.wound(id);
+      this.wound(id);
     }
-    if (disk.paths().includes(scar.path)) disk.setContent(scar.path, scar.content());
+    if (!disk.paths().includes(path)) return;
+    disk.setContent(path, isRepaired ? scar.withHeader(disk.contentOf(path)) : scar.content());
   }
 
   /** One more client of a node, in a hurry. */

@@ -88,8 +88,13 @@ async function run(world: World): Promise<void> {
   }
   await faults.stop();
   const core = drawCore(world);
-  if (core === undefined) world.count("too much was lost to go on");
-  else {
+  if (core === undefined) {
+    world.count("too much was lost to go on");
+    // What is asked now is never answered, and may have been done.
+    for (const { clients } of world.live.values()) {
+      for (const client of clients) client.connectionLost();
+    }
+  } else {
     await faults.runOnly(core);
     await checkLiveness(world);
   }

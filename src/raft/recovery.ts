@@ -11,6 +11,7 @@
  *    leader takes no acknowledgement from before the start for what it commits after that.
  */
 
+import type { LogIndex } from "../base/mod.ts";
 import type { FollowerRole, RaftState } from "./state.ts";
 
 /** Votes again when it is safe. */
@@ -20,9 +21,7 @@ export function maybeRecover(state: RaftState, role: FollowerRole): void {
   if (recoveringFrom === undefined) return;
   if (term === recoveringFrom && leaderCommitIndex === 0) return;
   // A snapshot may have brought more than was told.
-  const index = term > recoveringFrom || log.commitIndex > leaderCommitIndex
-    ? log.commitIndex
-    : leaderCommitIndex;
+  const index = Math.max(log.commitIndex, term > recoveringFrom ? 0 : leaderCommitIndex);
   if (index === 0 || index > matchedIndex || index < log.startIndex) return;
-  if (log.termAt(index) === term) state.recoveringFrom = undefined;
+  if (log.termAt(index as LogIndex) === term) state.recoveringFrom = undefined;
 }

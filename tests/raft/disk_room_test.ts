@@ -4,7 +4,15 @@ import { NodeId, Term } from "../../src/base/mod.ts";
 import type { Raft, RaftMessage } from "../../src/raft/mod.ts";
 import { assertEquals } from "../support/assert.ts";
 import { configurationOf } from "./lab/members.ts";
-import { deliver, ELECTION_MAX_MS, entry, HEARTBEAT_MS, id, makeRaft } from "./lab/stage.ts";
+import {
+  askForVote,
+  deliver,
+  ELECTION_MAX_MS,
+  entry,
+  HEARTBEAT_MS,
+  id,
+  makeRaft,
+} from "./lab/stage.ts";
 
 function append(raft: Raft, term: number, prev: [number, number], terms: number[]): void {
   deliver(raft, {
@@ -33,15 +41,7 @@ function heartbeat(raft: Raft, term: number): readonly RaftMessage[] {
 
 /** Whether it votes for node 3, whose log ends in `last`. */
 function grants(raft: Raft, term: number, last: [number, number]): boolean {
-  deliver(raft, {
-    kind: "requestVote",
-    from: NodeId(3),
-    to: NodeId(1),
-    term: Term(term),
-    preVote: false,
-    transfer: true,
-    last: id(...last),
-  });
+  askForVote(raft, term, id(...last));
   const reply = raft.takeReady().messagesAfterPersist
     .find(({ kind }) => kind === "requestVoteReply");
   return reply?.kind === "requestVoteReply" && reply.granted;

@@ -3,7 +3,15 @@
 import { LogIndex, NodeId, Term } from "../../src/base/mod.ts";
 import type { Raft } from "../../src/raft/mod.ts";
 import { configurationOf } from "./lab/members.ts";
-import { deliver, ELECTION_MAX_MS, entry, HEARTBEAT_MS, id, makeRaft } from "./lab/stage.ts";
+import {
+  askForVote,
+  deliver,
+  ELECTION_MAX_MS,
+  entry,
+  HEARTBEAT_MS,
+  id,
+  makeRaft,
+} from "./lab/stage.ts";
 import { settle, Stage } from "./lab/stage.ts";
 import { assertEquals } from "../support/assert.ts";
 
@@ -38,15 +46,7 @@ function receiveSnapshot(raft: Raft, last: number) {
 }
 
 function grants(raft: Raft, term: number): boolean {
-  deliver(raft, {
-    kind: "requestVote",
-    from: NodeId(3),
-    to: NodeId(1),
-    term: Term(term),
-    preVote: false,
-    transfer: true,
-    last: id(term - 1, 99),
-  });
+  askForVote(raft, term, id(term - 1, 99));
   const reply = settle(raft).sent.find(({ kind }) => kind === "requestVoteReply");
   return reply?.kind === "requestVoteReply" && reply.granted;
 }

@@ -96,6 +96,19 @@ export function deliver(raft: Raft, message: RaftMessage) {
   return raft.step({ kind: "message", message });
 }
 
+/** Node 3, whose log ends in `last`, asks node 1 for its vote, whoever leads. */
+export function askForVote(raft: Raft, term: number, last: EntryId): void {
+  deliver(raft, {
+    kind: "requestVote",
+    from: NodeId(3),
+    to: NodeId(1),
+    term: Term(term),
+    preVote: false,
+    transfer: true,
+    last,
+  });
+}
+
 /** Takes a `Ready` and makes it durable at once: everything that it sends, in order. */
 export function settle(raft: Raft): { ready: Ready; sent: readonly RaftMessage[] } {
   const ready = raft.takeReady();

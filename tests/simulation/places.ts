@@ -1,7 +1,7 @@
 /** Where nodes are found. They may move, and what is free again is taken by others. */
 
 import type { NodeId, Prng } from "../../src/base/mod.ts";
-import type { Configuration } from "../../src/raft/mod.ts";
+import type { Configuration, Member } from "../../src/raft/mod.ts";
 import type { World } from "./world.ts";
 
 const RAFT_PORT = 7000;
@@ -63,24 +63,22 @@ export class Places {
     });
   }
 
+  /** Whether a node that knows `member` so finds it. */
+  isAt({ id, raftAddress }: Member): boolean {
+    return raftAddress === addressesOf(this.#placeOf(id)).raftAddress;
+  }
+
   /** Whether the log has where those are that run. */
   isLeaderTold(): boolean {
     const { leader, live } = this.#world;
     const { members } = leader!.node.raft.committedConfiguration;
-    const wrong = members.filter(({ id, raftAddress }) =>
-      live.has(id) && raftAddress !== this.#addressOf(id)
-    );
+    const wrong = members.filter((member) => live.has(member.id) && !this.isAt(member));
     if (wrong.length === 0 && this.#moved.size > 0) this.#world.count("move known");
     return wrong.length === 0;
   }
 
   #isRight({ members }: Configuration): boolean {
-    return members.length > 0 &&
-      members.every(({ id, raftAddress }) => raftAddress === this.#addressOf(id));
-  }
-
-  #addressOf(id: NodeId): string {
-    return addressesOf(this.#placeOf(id)).raftAddress;
+    return members.length > 0 && members.every((member) => this.isAt(member));
   }
 
   #placeOf(id: NodeId): number {

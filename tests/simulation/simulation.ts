@@ -168,14 +168,16 @@ function isSettled(world: World): boolean {
 }
 
 /**
- * Nodes that were removed, did not hear it from the log, and are refused by too few others to believe
- * it (`node/replacement_watch.ts`).
+ * Nodes that were removed, did not hear it from the log, and find too few of the others to believe
+ * that they refuse it (`node/replacement_watch.ts`).
  */
-function countUntold({ live, leader }: World): number {
+function countUntold({ live, leader, places }: World): number {
   const { removed } = leader!.node.raft.committedConfiguration;
   const untold = [...live.values()].filter(({ id, node }) => {
     const { members } = node.raft.configuration;
-    const refusers = members.filter((member) => member.id !== id && live.has(member.id));
+    const refusers = members.filter((member) =>
+      member.id !== id && live.has(member.id) && places.isAt(member)
+    );
     const needed = Math.max(1, Math.min(2, members.length - 1));
     return removed.includes(id) && refusers.length < needed;
   });

@@ -26,27 +26,19 @@ export class OriginTable {
 
   /** Decides whether to apply a batch, and remembers it when the answer is `next`. */
   admit(id: BatchId): Admission {
-    if (this.#removed.has(id.origin)) return "repeated";
-    let row = this.#rows.get(id.origin);
-    if (row === undefined) {
-      row = { incarnation: id.incarnation, sequence: 0 };
-    }
-    if (id.incarnation < row.incarnation) return "repeated";
-    const last = id.incarnation > row.incarnation ? 0 : row.sequence;
-    if (id.sequence <= last) return "repeated";
-    if (id.sequence > last + 1) return "early";
-    row.incarnation = id.incarnation;
-    row.sequence = id.sequence;
-    this.#rows.set(id.origin, row);
-    return "next";
+    const admission = this.admissionOf(id);
+    if (admission === "next") this.restore(id);
+    return admission;
   }
 
-  /** Whether `admit` would call it repeated, whatever else comes: it is of no use any more. */
-  isPassed(id: BatchId): boolean {
-    if (this.#removed.has(id.origin)) return true;
-    const row = this.#rows.get(id.origin);
-    if (row === undefined || id.incarnation > row.incarnation) return false;
-    return id.incarnation < row.incarnation || id.sequence <= row.sequence;
+  /** What `admit` would say now. What is repeated stays so, whatever else comes. */
+  admissionOf({ origin, incarnation, sequence }: BatchId): Admission {
+    if (this.#removed.has(origin)) return "repeated";
+    const row = this.#rows.get(origin) ?? { incarnation, sequence: 0 };
+    if (incarnation < row.incarnation) return "repeated";
+    const last = incarnation > row.incarnation ? 0 : row.sequence;
+    if (sequence <= last) return "repeated";
+    return sequence === last + 1 ? "next" : "early";
   }
 
   /** The member was removed, by an entry that every member applies at the same place. */
@@ -60,7 +52,7 @@ export class OriginTable {
     return [...this.#removed].sort((a, b) => a - b);
   }
 
-  /** Puts back the row of a snapshot. */
+  /** Puts back a row, of a snapshot for one. */
   restore(row: BatchId): void {
     this.#rows.set(row.origin, { incarnation: row.incarnation, sequence: row.sequence });
   }

@@ -12,6 +12,7 @@ import { type ForwardedBatch, type Raft, RECORD_HEADER_BYTES } from "../raft/mod
 import type { Batch } from "./batch.ts";
 import type { LeaderClock } from "./leader_clock.ts";
 import type { BatchRoute } from "./proposals.ts";
+import { ProposedBatches } from "./proposed_batches.ts";
 import type { ReadRoute } from "./reads.ts";
 import type { Replica } from "./replica.ts";
 
@@ -38,9 +39,11 @@ const BATCH_WAIT_MS = 2;
 
 export class LeaderRoute implements BatchRoute, ReadRoute {
   readonly #options: LeaderRouteOptions;
+  readonly #proposed: ProposedBatches;
 
   constructor(options: LeaderRouteOptions) {
     this.#options = options;
+    this.#proposed = new ProposedBatches(() => options.replica.machine.origins);
   }
 
   nowMs(): number {
@@ -75,17 +78,13 @@ export class LeaderRoute implements BatchRoute, ReadRoute {
       this.nowMs() - next.openedAtMs >= BATCH_WAIT_MS;
   }
 
-  /**
-   * A follower's batch; dropped when this node cannot take it: its origin sends it again. So does an
-   * origin that is far behind and has not heard yet of what was applied: that would only fill the log.
-   */
+  /** A follower's batch; dropped when this node cannot take it: its origin sends it again. */
   takeForwarded(message: ForwardedBatch): void {
-    const { raft, logger, replica } = this.#options;
+    const { raft, logger } = this.#options;
     if (raft.role !== "leader") return;
-    const header = readBatchHeader(message.record, RECORD_HEADER_BYTES);
-    const { origin } = header;
+    const { origin } = readBatchHeader(message.record, RECORD_HEADER_BYTES);
     if (origin === message.from) {
-      if (!replica.machine.origins.isPassed(header)) this.#propose(message.record, message.from);
+      this.#propose(message.record, message.from);
       return;
     }
     logger.warn("dropped a batch that names another origin than its sender", {
@@ -94,11 +93,16 @@ export class LeaderRoute implements BatchRoute, ReadRoute {
     });
   }
 
+  /** Puts the batch into the log, once. */
   #propose(record: Uint8Array, awaitedBy: NodeId | undefined): boolean {
     const { raft, leaderClock } = this.#options;
+    const header = readBatchHeader(record, RECORD_HEADER_BYTES);
+    if (this.#proposed.has(header, raft.term)) return true;
     stampBatch(record, RECORD_HEADER_BYTES, leaderClock.read());
     const result = raft.step({ kind: "propose", entryKind: "command", record, awaitedBy });
-    return result.kind === "proposed";
+    if (result.kind !== "proposed") return false;
+    this.#proposed.add(header, raft.term);
+    return true;
   }
 
   abandon(readId: number): void {

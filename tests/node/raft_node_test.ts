@@ -475,3 +475,31 @@ Deno.test("after the machine slept the leader does not read by lease, though its
   await cluster.clock.run(50);
   assertEquals(after.text, undefined);
 });
+
+Deno.test("a batch that is sent again while slow disks hold it up is in the log once", async () => {
+  const cluster = new VirtualCluster(3, 1, {
+    proposalLimits: {
+      batchBytesMax: 1 << 14,
+      entryBytesMax: 1 << 18,
+      operationTimeoutMs: 5000,
+      resendMs: 50,
+    },
+  });
+  await cluster.startAll();
+  const leader = await cluster.elect();
+  await cluster.clock.run(500);
+  const before = leader.node.raft.lastEntry.index;
+  const answers = [...cluster.live.values()].map(({ node }) => send(node.openLane(), "INCR", "n"));
+  for (const { node } of cluster.followers()) {
+    cluster.disks.get(node.options.id)!.fault = ({ kind }) =>
+      kind === "sync" ? { kind: "hang", until: cluster.clock.pause(1000) } : undefined;
+  }
+  await cluster.clock.run(900);
+  assertEquals(texts(answers), [undefined, undefined, undefined]);
+  for (const { node } of cluster.followers()) {
+    cluster.disks.get(node.options.id)!.fault = undefined;
+  }
+  await cluster.clock.runUntil(answered(answers), 2000);
+  assertEquals(texts(answers).sort(), ["1", "2", "3"]);
+  assertEquals(leader.node.raft.lastEntry.index, before + 3);
+});

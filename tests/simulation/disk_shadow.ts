@@ -86,6 +86,15 @@ export class DiskShadow {
     return index <= this.snapshotLast || this.durable.get(index)?.term === term;
   }
 
+  /** What it has beyond the end of its log is in a snapshot only, which may be damaged. */
+  get isLogBehind(): boolean {
+    return this.#logLast < this.durableLast;
+  }
+
+  get #logLast(): number {
+    return this.durable.size > 0 ? Math.max(...this.durable.keys()) : this.#givenUpLast;
+  }
+
   /** Configurations in the log behind entry `index`, rising. */
   configurationsAfter(index: number): DurableEntry[] {
     return [...this.#live.values()]
@@ -209,8 +218,7 @@ export class DiskShadow {
    * counts: a snapshot may have been ahead of it, of which the node has promised nothing.
    */
   checkRecovered(last: number, { term, votedFor }: HardState, lost: boolean): void {
-    const logLast = lost && this.durable.size > 0 ? Math.max(...this.durable.keys()) : Infinity;
-    const expected = Math.min(this.durableLast, logLast);
+    const expected = Math.min(this.durableLast, lost ? this.#logLast : Infinity);
     if (last < expected) {
       throw new Violation("CC", `the log ends with ${last}, ${expected} were durable`);
     }

@@ -191,4 +191,19 @@ export const FAILED_SEEDS: readonly FailedSeed[] = [
     classes: 58,
     showed: "a removed node looked for all but one of the others where they were before: it waits",
   },
+  {
+    seed: 701087,
+    classes: 58,
+    showed: "a damaged snapshot had been ahead of its log, of which the node had promised nothing",
+  },
+  {
+    seed: 711449,
+    classes: 58,
+    showed: "copies of batches filled the log of a leader whose followers took one entry at a time",
+  },
+  {
+    seed: 701618,
+    classes: 58,
+    showed: "a damaged snapshot was ahead of an empty log, of which the node had promised nothing",
+  },
 ];

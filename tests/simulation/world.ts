@@ -140,7 +140,7 @@ export class World {
     const { snapshots, damaged } = node.options.storage;
     const covered = snapshots.newest?.last.index ?? 0;
     const isHealed = this.goesOn(node) && node.raft.logStart.index <= covered &&
-      damaged.every(({ last }) => last <= covered);
+      damaged.every(({ last }) => last <= covered) && !this.shadows.get(id)!.isLogBehind;
     if (!isHealed) return true;
     this.count("healed");
     this.#wounded.delete(id);

@@ -12,6 +12,7 @@ import type { Counters } from "./counters.ts";
 import { LogRepair } from "./log_repair.ts";
 import type { RaftNodeOptions } from "./options.ts";
 import type { Replica } from "./replica.ts";
+import type { Snapshots } from "./snapshots.ts";
 import { StateComparison } from "./state_comparison.ts";
 
 /** The node, as far as this needs it. */
@@ -20,6 +21,7 @@ export interface IntegrityHost {
   readonly raft: Raft;
   readonly replica: Replica;
   readonly counters: Counters;
+  readonly snapshots: Snapshots;
   schedule(): void;
 }
 
@@ -49,6 +51,7 @@ export class Integrity {
       counters,
       members,
       nowMs: () => options.clock.nowMs(),
+      takeSnapshot: () => void host.snapshots.take(),
       onLost: handler.onLost,
       appliedIndex: () => replica.appliedIndex,
       onRepaired: (configurations) => {

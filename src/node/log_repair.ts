@@ -1,11 +1,12 @@
 /**
  * Takes entries that this node's log cannot give back from other members (Protocol-Aware Recovery,
- * FAST 2018), while it serves what it can: applying waits where the damage begins, and the node does
- * not campaign. An entry is asked for by its id, and its id says what it is, so any member's copy
+ * FAST 2018), while it serves what it can: applying waits where the damage begins, and until then the
+ * node does not campaign. An entry is asked for by its id, and its id says what it is, so any member's copy
  * will do, and what comes is verified against what is known of it.
  *
  * Where no other member has an entry there is nothing to invent: everything behind it waits, and the
- * node says so. What it has applied already, or has in a snapshot, it needs no more.
+ * node says so. What it has applied already, or has in a snapshot, it needs no more: it may lead, and
+ * whoever lacks such an entry gets a snapshot.
  */
 
 import { type Logger, LogIndex, type NodeId, type Term } from "../base/mod.ts";
@@ -40,6 +41,8 @@ export interface LogRepairOptions {
   readonly members: () => readonly NodeId[];
   /** Entries can be read again: whoever waited may go on. Names what they say of the members. */
   readonly onRepaired: (configurations: readonly FoundConfiguration[]) => void;
+  /** Of what is applied. */
+  readonly takeSnapshot: () => void;
   /** Nobody can give back what was read. */
   readonly onLost: (error: Error) => void;
 }
@@ -104,10 +107,10 @@ export class LogRepair {
     return count;
   }
 
-  /** Whether this node should not lead: it lacks what it has not applied, or somebody may have it. */
+  /** Whether this node should not lead: it cannot apply its log. Of the rest its state is enough. */
   get blocks(): boolean {
     const applied = this.#options.appliedIndex();
-    return this.#fetches.some(({ range, lost }) => !lost || range.last > applied);
+    return this.#fetches.some(({ range }) => range.last > applied);
   }
 
   /** What keeps this node from applying the log, for people. */
@@ -276,11 +279,15 @@ export class LogRepair {
 
   /** Everybody was asked. They are asked again later, for a member may come back. */
   #endRound(fetch: Fetch, nowMs: number): void {
-    const { logger, appliedIndex, raft } = this.#options;
+    const { logger, appliedIndex, raft, storage, takeSnapshot } = this.#options;
     const { first, last } = fetch.range;
     const { leaderId, commitIndex } = raft;
     const needed = last > appliedIndex();
-    if (needed && last <= commitIndex && leaderId !== undefined && fetch.without.has(leaderId)) {
+    if (!needed) {
+      // What was made of it is here, for whoever lacks it, and may be nowhere else.
+      raft.step({ kind: "lost", through: last });
+      if (last > (storage.snapshots.newest?.last.index ?? 0)) takeSnapshot();
+    } else if (last <= commitIndex && leaderId !== undefined && fetch.without.has(leaderId)) {
       // The leader has applied it and given it up: what it made of it is in its snapshots.
       raft.step({ kind: "lost", through: last });
     }

@@ -173,7 +173,7 @@ export class SnapshotSender {
     const isOld = transfer.manifest !== undefined && nowMs - transfer.heardAtMs > CLAIM_MS;
     if (transfer.manifest === undefined || isOld) {
       const needed = Math.max(
-        raft.logStart.index,
+        raft.snapshotIndexMin,
         this.#neededIndexes.get(transfer.peer) ?? 0,
       );
       if (newest === undefined || newest.last.index < needed) {

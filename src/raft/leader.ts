@@ -51,7 +51,7 @@ export function handleAppendEntriesReply(
   progress.lastContactMs = state.nowMs;
   if (message.conflict !== undefined) return handleRejection(state, progress, message);
   if (message.index > state.log.last.index) return ignored("beyond the log");
-  const firstIndex = state.log.startIndex + 1;
+  const firstIndex = state.log.snapshotIndexMin + 1;
   const advanced = maybeAdvance(progress, message.index, state.nowMs, firstIndex);
   if (progress.catchUp !== undefined) noteCatchUp(state, progress);
   if (!advanced) return DONE;

@@ -161,7 +161,7 @@ export class Raft {
   get needsSnapshot(): boolean {
     return this.#state.log.needsSnapshot;
   }
-  /** The least that such a snapshot must cover. */
+  /** The least that a snapshot must cover to be of use, here or on a follower that lacks entries. */
   get snapshotIndexMin(): LogIndex {
     return this.#state.log.snapshotIndexMin;
   }

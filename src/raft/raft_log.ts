@@ -43,7 +43,7 @@ export class RaftLog {
   #appliedIndex: number;
   #stableIndex: number;
   #takenIndex: number;
-  /** Committed entries up to here that were not applied cannot be read on any member. */
+  /** Committed entries up to here cannot all be read, and no member gives them back. */
   #lostIndex = 0;
 
   constructor(recovered: RecoveredPositions, cacheBytesMax: number) {
@@ -81,7 +81,10 @@ export class RaftLog {
   get needsSnapshot(): boolean {
     return this.#appliedIndex < this.snapshotIndexMin;
   }
-  /** The least that a snapshot must cover for the machine to go on from it with the log. */
+  /**
+   * Up to here entries cannot be given to anybody: the least that a snapshot must cover for a machine
+   * to go on from it with the log.
+   */
   get snapshotIndexMin(): LogIndex {
     return Math.max(this.#startIndex, this.#lostIndex) as LogIndex;
   }
@@ -256,7 +259,10 @@ export class RaftLog {
     return true;
   }
 
-  /** Committed entries up to `index`, known by their ids, can be applied by no member any more. */
+  /**
+   * Committed entries up to `index`, known by their ids, come back from no member: who has not applied
+   * them goes on from a snapshot.
+   */
   lose(index: LogIndex): void {
     assert(
       index <= this.#commitIndex,

@@ -93,7 +93,7 @@ export type RaftEvent =
   /** This node's log or state cannot be trusted: it does not campaign until that is repaired. */
   | { readonly kind: "damaged" }
   | { readonly kind: "repaired" }
-  /** Committed entries up to here can be read on no member: a snapshot must cover them. */
+  /** Committed entries up to here come back from no member: who lacks them needs a snapshot. */
   | { readonly kind: "lost"; readonly through: LogIndex }
   /** Entries of the log that could not be read at the start say these, by rising index. */
   | {

@@ -57,7 +57,7 @@ export function sendFetched(
   entries: readonly LogEntry[],
 ): void {
   if (progress.state !== "replicate" || progress.nextIndex !== first) return;
-  if (first <= state.log.startIndex) return;
+  if (first <= state.log.snapshotIndexMin) return;
   for (const entry of entries) {
     if (entry.index > state.log.last.index || state.log.termAt(entry.index) !== entry.term) return;
   }
@@ -67,7 +67,7 @@ export function sendFetched(
 function sendAppends(state: RaftState, progress: Progress): void {
   const { log, limits } = state;
   if (progress.state === "snapshot" || (progress.state === "probe" && progress.probeSent)) return;
-  if (progress.nextIndex <= log.startIndex) {
+  if (progress.nextIndex <= log.snapshotIndexMin) {
     becomeSnapshot(progress);
     state.outbox.snapshots.push({ peer: progress.peer });
     return;

@@ -59,7 +59,7 @@ export function handleSnapshotDone(state: RaftState, peer: NodeId, sent: boolean
   const progress = role.kind === "leader" ? role.peers.find((p) => p.peer === peer) : undefined;
   if (progress === undefined || progress.state !== "snapshot") return ignored("not asked for");
   if (sent) {
-    becomeProbe(progress, (log.startIndex + 1) as LogIndex);
+    becomeProbe(progress, (log.snapshotIndexMin + 1) as LogIndex);
     state.flushDue = true;
   } else {
     becomeProbe(progress, (progress.matchIndex + 1) as LogIndex);

@@ -86,6 +86,8 @@ export function stepEvent(state: RaftState, event: RaftEvent): StepResult {
       return DONE;
     case "lost":
       state.log.lose(event.through);
+      // Whoever lacks them needs a snapshot now.
+      state.flushDue = state.role.kind === "leader";
       return DONE;
     case "configurationsFound":
       return handleConfigurationsFound(state, event.configurations);

@@ -144,6 +144,44 @@ Deno.test("a member with damaged entries does not lead before it has them back",
   await cluster.converge();
 });
 
+Deno.test("a member leads with damaged entries that it has applied, and others get its snapshot", async () => {
+  const cluster = await clusterOf(3);
+  const behind = cluster.followers()[0].node.options.id;
+  const id = cluster.leader!.node.options.id;
+  cluster.kill(behind);
+  await write(cluster, 10, 20);
+  await takeSnapshot(cluster, cluster.leader!);
+  for (const live of [...cluster.live.keys()]) cluster.kill(live);
+  const disk = cluster.disks.get(id)!;
+  const last = Math.max(...placesOf(disk).keys());
+  damage(disk, [last - 5]);
+  // The third one stays away.
+  await cluster.start(id);
+  await cluster.start(behind);
+  await cluster.elect();
+  assertEquals(cluster.leader!.node.options.id, id);
+  await write(cluster, 3, 30);
+  await cluster.converge();
+  assertEquals(damagedOf(cluster, id), 0, "it is in a snapshot");
+  assertNobodyEnded(cluster);
+});
+
+Deno.test("what was applied of an entry that nobody gives back is in a snapshot soon", async () => {
+  const cluster = await clusterOf(3);
+  const { node, storage } = cluster.leader!;
+  const id = node.options.id;
+  for (const other of cluster.followers()) cluster.kill(other.node.options.id);
+  const { first, path } = {
+    first: LogIndex(5),
+    path: placesOf(cluster.disks.get(id)!).get(5)!.path,
+  };
+  damage(cluster.disks.get(id)!, [first]);
+  await assertRejects(() => storage.read(first, first, 1000), CorruptionError);
+  node.integrity.readFailed(new CorruptionError(path, 0, "test", first));
+  await cluster.clock.runUntil(() => storage.snapshots.newest !== undefined, 20_000);
+  assertEquals(storage.snapshots.newest!.last.index, node.appliedIndex);
+});
+
 Deno.test("E24: an entry that is damaged on all members halts them, says so, and invents nothing", async () => {
   const cluster = await clusterOf(3);
   stopAll(cluster);

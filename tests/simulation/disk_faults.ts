@@ -171,7 +171,8 @@ function scarNextWrite(context: FaultContext, fault: DiskFault): void {
   world.diskFaults.set(id, ({ kind, path }) => {
     if (kind !== "write" || !path.endsWith(".log")) return undefined;
     world.diskFaults.delete(id);
-    const scar = new Scar(path, world.disks.get(id)!.contentOf(path));
+    const byBytes = fault.kind === "misdirected" ? fault.byBytes : undefined;
+    const scar = new Scar(path, world.disks.get(id)!.contentOf(path), byBytes);
     world.scars.set(id, scar);
     context.after(6, () => examine(context, id, scar));
     return fault;
@@ -190,6 +191,7 @@ function examine(context: FaultContext, id: NodeId, scar: Scar): void {
   world.scars.delete(id);
   world.stop(id, (dead) => dead.kill());
   world.wound(id);
+  world.shadows.get(id)!.misplaced(scar.path, (offset) => scar.placeOf(offset));
   void world.start(id).then((error) => {
     world.count(error === undefined ? "wrong write survived" : "wrong write refused");
     // Else nothing is missing, or the shadow has raised the alarm.

@@ -159,6 +159,16 @@ export class DiskShadow {
     }
   }
 
+  /** The file has something elsewhere than it was written, and maybe whole. */
+  misplaced(path: string, placeOf: (offset: number) => number): void {
+    for (const entries of [this.durable, this.#live]) {
+      for (const entry of entries.values()) {
+        const offset = placeOf(entry.offset);
+        if (entry.path === path) entries.set(entry.index, { ...entry, offset });
+      }
+    }
+  }
+
   truncated(path: string, bytes: number): void {
     if (!path.endsWith(".log")) return;
     for (const entry of this.#live.values()) {

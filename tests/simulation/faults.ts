@@ -189,8 +189,9 @@ export class Faults {
       // A disk on which something is not in its place is exchanged.
       if (this.#world.scars.has(id)) this.#world.stop(id, (disk) => disk.kill());
     }
-    // What hung or slept ends by itself.
-    await this.#world.runUntil(() => false, 6 * this.#context.unitMs);
+    // What hung or slept ends by itself, and what is still under way arrives.
+    const arrivesMs = hub.lastArrivalMs - this.#world.clock.nowMs();
+    await this.#world.runUntil(() => false, Math.max(6 * this.#context.unitMs, arrivesMs));
   }
 
   /** Only the nodes of `core` run from now on, all of them. */

@@ -61,6 +61,8 @@ export class SimulatedHub {
   readonly prng: Prng;
   readonly watch: NetworkWatch;
   rules: LinkRules = quietRules(1);
+  /** Whatever was sent by now has arrived by then. */
+  lastArrivalMs = 0;
   /** Whether messages are kept for `deliverOld`. */
   keepsOld = false;
   readonly #old: PeerMessage[] = [];
@@ -208,6 +210,7 @@ export class SimulatedHub {
       atMs = Math.max(atMs, link.lastArrivalMs);
       link.lastArrivalMs = atMs;
     }
+    this.lastArrivalMs = Math.max(this.lastArrivalMs, atMs);
     const copy = copyOf(message);
     link.inFlight++;
     const generation = this.#nodes.get(message.to)?.generation;

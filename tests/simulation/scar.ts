@@ -12,12 +12,16 @@ export class Scar {
    * it.
    */
   #end: number | undefined;
+  /** How much there was to write. */
+  #bytes = 0;
+  readonly #byBytes: number;
   #isRepaired = false;
 
-  /** `content` is the file before the write. */
-  constructor(path: string, content: Uint8Array) {
+  /** `content` is the file before the write, which is made `byBytes` behind its place, or not at all. */
+  constructor(path: string, content: Uint8Array, byBytes: number | undefined) {
     this.path = path;
     this.#content = content;
+    this.#byBytes = byBytes ?? 0;
   }
 
   get from(): number {
@@ -29,22 +33,37 @@ export class Scar {
     return this.#isRepaired;
   }
 
+  /** Where something at `offset` of the file was written in truth. */
+  placeOf(offset: number): number {
+    const isInWrite = offset >= this.from && offset < this.from + this.#bytes;
+    return isInWrite ? offset + this.#byBytes : offset;
+  }
+
   content(): Uint8Array {
     return this.#content.slice();
   }
 
-  /** `file` with the segment's header as it should be: what no member can give back. */
-  withHeader(file: Uint8Array): Uint8Array {
+  /**
+   * `file` with what no member can give back as it should be: the segment's header, and the space
+   * written ahead.
+   */
+  mended(file: Uint8Array): Uint8Array {
     const mended = file.slice();
     mended.set(this.#content.subarray(0, Math.min(SEGMENT_HEADER_BYTES, file.length)));
+    const strayedTo = this.from + this.#byBytes;
+    for (let at = strayedTo; at < strayedTo + this.#bytes; at++) {
+      if (this.#content[at] === 0) mended[at] = 0;
+    }
     return mended;
   }
 
   /** The first call is the write itself. */
   wrote(bytes: Uint8Array, at: number): void {
     const end = at + bytes.length;
-    if (this.#from === undefined) this.#end = end;
-    else if (this.#end !== undefined && at < this.#end && end > this.#from) {
+    if (this.#from === undefined) {
+      this.#end = end;
+      this.#bytes = bytes.length;
+    } else if (this.#end !== undefined && at < this.#end && end > this.#from) {
       this.#isRepaired = true;
     }
     this.#from ??= at;

@@ -197,6 +197,24 @@ export const FAILED_SEEDS: readonly FailedSeed[] = [
     showed: "a damaged snapshot had been ahead of its log, of which the node had promised nothing",
   },
   {
+    seed: 725445,
+    classes: 58,
+    showed: "a record that went astray was found whole, and cut off where it should have been",
+  },
+  {
+    seed: 724153,
+    classes: 58,
+    showed:
+      "a request to take over was on its way for two seconds, and arrived in the calm: allowed",
+  },
+  {
+    seed: 730488,
+    classes: 58,
+    calm: true,
+    showed:
+      "what went astray lay behind the end of the log, where no member can say what was: allowed",
+  },
+  {
     seed: 711449,
     classes: 58,
     showed: "copies of batches filled the log of a leader whose followers took one entry at a time",

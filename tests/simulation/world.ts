@@ -401,7 +401,7 @@ export class World {
       this.wound(id);
     }
     if (!disk.paths().includes(path)) return;
-    disk.setContent(path, isRepaired ? scar.withHeader(disk.contentOf(path)) : scar.content());
+    disk.setContent(path, isRepaired ? scar.mended(disk.contentOf(path)) : scar.content());
   }
 
   /** One more client of a node, in a hurry. */

@@ -18,12 +18,14 @@ export function drawCore(world: World): NodeId[] | undefined {
     sets.every((ids) =>
       2 * ids.filter((id) => core.has(id) && world.isWhole(id)).length > ids.length
     );
+  const isLost = (id: NodeId) => world.places.isLost(id, core);
+  for (const id of core) if (isLost(id)) core.delete(id);
   if (!decides()) return undefined;
   let dropped = prng.between(0, core.size);
   for (const id of shuffled([...core].sort((a, b) => a - b), () => prng.unit())) {
     if (dropped-- <= 0) break;
     core.delete(id);
-    if (!decides()) core.add(id);
+    if (!decides() || [...core].some(isLost)) core.add(id);
   }
   return [...core].sort((a, b) => a - b);
 }

@@ -191,12 +191,14 @@ function examine(context: FaultContext, id: NodeId, scar: Scar): void {
   world.scars.delete(id);
   world.stop(id, (dead) => dead.kill());
   world.wound(id);
-  world.shadows.get(id)!.misplaced(scar.path, (offset) => scar.placeOf(offset));
+  const shadow = world.shadows.get(id)!;
+  const replaced = shadow.misplaced(scar.path, (offset) => scar.placeOf(offset));
   void world.start(id).then((error) => {
     world.count(error === undefined ? "wrong write survived" : "wrong write refused");
     // Else nothing is missing, or the shadow has raised the alarm.
     if (error === undefined) return;
     putBack(world.replaceDisk(id), new Map([[scar.path, scar.content()]]));
+    replaced();
     context.restartLater(id, 1);
   });
 }

@@ -159,14 +159,17 @@ export class DiskShadow {
     }
   }
 
-  /** The file has something elsewhere than it was written, and maybe whole. */
-  misplaced(path: string, placeOf: (offset: number) => number): void {
-    for (const entries of [this.durable, this.#live]) {
-      for (const entry of entries.values()) {
-        const offset = placeOf(entry.offset);
-        if (entry.path === path) entries.set(entry.index, { ...entry, offset });
+  /** The file has entries elsewhere than they were written; call what it returns when that ends. */
+  misplaced(path: string, placeOf: (offset: number) => number): () => void {
+    const before = [...this.durable.values()].filter((entry) => entry.path === path);
+    const note = (entries: readonly DurableEntry[]) => {
+      for (const entry of entries) {
+        this.durable.set(entry.index, entry);
+        this.#live.set(entry.index, entry);
       }
-    }
+    };
+    note(before.map((entry) => ({ ...entry, offset: placeOf(entry.offset) })));
+    return () => note(before);
   }
 
   truncated(path: string, bytes: number): void {

@@ -20,6 +20,8 @@ export class Places {
   readonly #places = new Map<NodeId, number>();
   /** Nodes whose settings say where they are. */
   readonly #moved = new Set<NodeId>();
+  /** Whom a node that moved knew then. */
+  readonly #known = new Map<NodeId, readonly NodeId[]>();
   readonly #free: number[] = [];
   #last: number;
 
@@ -51,6 +53,15 @@ export class Places {
     this.#free.push(this.#placeOf(id));
     this.#places.set(id, ++this.#last);
     this.#moved.add(id);
+    const { members } = this.#world.checks.configurations.newest;
+    this.#known.set(id, members.map((member) => member.id).filter((other) => other !== id));
+  }
+
+  /** Whether `id` has moved, the others do not know where to, and all that it knows are gone. */
+  isLost(id: NodeId, others: ReadonlySet<NodeId>): boolean {
+    const { members } = this.#world.checks.configurations.newest;
+    const isMissed = members.some((member) => member.id === id && !this.isAt(member));
+    return isMissed && !this.#known.get(id)?.some((other) => others.has(other));
   }
 
   /** Whether every member runs and knows where all the others are: then one of them may move. */
@@ -78,7 +89,9 @@ export class Places {
   }
 
   #isRight({ members }: Configuration): boolean {
-    return members.length > 0 && members.every((member) => this.isAt(member));
+    const isKnown = ({ id }: Member) => members.some((member) => member.id === id);
+    const { newest } = this.#world.checks.configurations;
+    return newest.members.every(isKnown) && members.every((member) => this.isAt(member));
   }
 
   #placeOf(id: NodeId): number {

@@ -33,10 +33,10 @@ export class Scar {
     return this.#isRepaired;
   }
 
-  /** Where something at `offset` of the file was written in truth. */
+  /** Where a start may find what was written at `offset`: in its place or, gone astray, before it. */
   placeOf(offset: number): number {
     const isInWrite = offset >= this.from && offset < this.from + this.#bytes;
-    return isInWrite ? offset + this.#byBytes : offset;
+    return isInWrite ? offset + Math.min(0, this.#byBytes) : offset;
   }
 
   content(): Uint8Array {

@@ -215,6 +215,22 @@ export const FAILED_SEEDS: readonly FailedSeed[] = [
       "what went astray lay behind the end of the log, where no member can say what was: allowed",
   },
   {
+    seed: 741215,
+    classes: 58,
+    showed:
+      "a learner that moved while it was away, and all whom it knew had left: nobody can find it",
+  },
+  {
+    seed: 741769,
+    classes: 58,
+    showed: "a record that went astray was put back, and looked for where it had strayed",
+  },
+  {
+    seed: 741082,
+    classes: 58,
+    showed: "a record that went astray behind the end of the log was cut off there: allowed",
+  },
+  {
     seed: 711449,
     classes: 58,
     showed: "copies of batches filled the log of a leader whose followers took one entry at a time",

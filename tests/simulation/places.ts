@@ -64,13 +64,17 @@ export class Places {
     return isMissed && !this.#known.get(id)?.some((other) => others.has(other));
   }
 
-  /** Whether every member runs and knows where all the others are: then one of them may move. */
+  /**
+   * Whether every member runs and knows where all the others are, and will know it after a crash: then
+   * one of them may move.
+   */
   areKnown(): boolean {
-    const { live, checks } = this.#world;
+    const { live, checks, shadows } = this.#world;
     return checks.configurations.newest.members.every(({ id }) => {
       const raft = live.get(id)?.node.raft;
-      return raft !== undefined && this.#isRight(raft.committedConfiguration) &&
-        this.#isRight(raft.configuration);
+      return raft !== undefined && this.#world.isWhole(id) &&
+        shadows.get(id)!.durableLast >= raft.configurationIndex &&
+        this.#isRight(raft.committedConfiguration) && this.#isRight(raft.configuration);
     });
   }
 

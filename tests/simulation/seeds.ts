@@ -231,6 +231,11 @@ export const FAILED_SEEDS: readonly FailedSeed[] = [
     showed: "a record that went astray behind the end of the log was cut off there: allowed",
   },
   {
+    seed: 745379,
+    classes: 58,
+    showed: "a node moved before where the others are was durable on it: nobody could find it",
+  },
+  {
     seed: 711449,
     classes: 58,
     showed: "copies of batches filled the log of a leader whose followers took one entry at a time",

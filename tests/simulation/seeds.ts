@@ -236,6 +236,11 @@ export const FAILED_SEEDS: readonly FailedSeed[] = [
     showed: "a node moved before where the others are was durable on it: nobody could find it",
   },
   {
+    seed: 761604,
+    classes: 58,
+    showed: "a start met one fault after the other until the cluster was to be whole: allowed",
+  },
+  {
     seed: 711449,
     classes: 58,
     showed: "copies of batches filled the log of a leader whose followers took one entry at a time",

@@ -9,6 +9,8 @@ import type { Events, FaultContext } from "./fault_context.ts";
 
 /** A start may have more operations than that; then its first ones as a member are met. */
 const OPERATIONS_MAX = 60;
+/** In a row. */
+const FAULTS_MAX = 2;
 /** What of these fails with "EIO" has a bad sector: that is damage. */
 const READS: readonly OperationKind[] = ["open", "read", "readFile", "stat", "size", "list"];
 
@@ -33,9 +35,10 @@ export function startFaults(context: FaultContext): Events {
 
   const faultAtStart = (id: NodeId) => {
     let left = prng.between(0, OPERATIONS_MAX);
+    let faults = prng.between(1, FAULTS_MAX);
     diskFaults.set(id, ({ kind }) => {
       if (left-- > 0) return undefined;
-      diskFaults.delete(id);
+      if (--faults === 0) diskFaults.delete(id);
       if (live.has(id)) {
         endLater(id);
         return { kind: "crashAfter" };

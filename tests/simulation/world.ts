@@ -214,7 +214,7 @@ export class World {
     const clock = this.clocks.get(id)!;
     const shadow = this.shadows.get(id)!;
     const disk = this.#observe(id);
-    memory.fault = this.diskFaults.get(id);
+    memory.fault = (operation) => this.diskFaults.get(id)?.(operation);
     const directory = await this.openDirectory(id, disk);
     const holder: { node?: RaftNode } = {};
     const storage = await RaftStorage.open({

@@ -47,6 +47,8 @@ interface Link {
 const NODES_MAX = 1024;
 /** Old messages that are kept, to come again. */
 const OLD_MAX = 400;
+/** Who finds a frame damaged dials again after that, as `network/limits.ts` has it. */
+const REDIAL_MS = 20;
 
 export interface NetworkWatch {
   onSend(message: PeerMessage): void;
@@ -139,7 +141,7 @@ export class SimulatedHub {
   }
 
   /** The connection between two breaks and is made again; what was under way is lost. */
-  reset(a: NodeId, b: NodeId): void {
+  reset(a: NodeId, b: NodeId, pauseMs = 0): void {
     this.link(a, b).lastArrivalMs = 0;
     this.link(b, a).lastArrivalMs = 0;
     const one = this.#nodes.get(a);
@@ -149,7 +151,8 @@ export class SimulatedHub {
     other.peerClosed(a, false);
     one.generation++;
     other.generation++;
-    this.connect(one, other);
+    if (pauseMs === 0) this.connect(one, other);
+    else this.clock.setTimer(pauseMs, () => this.connect(one, other));
   }
 
   carry(message: PeerMessage): void {
@@ -191,7 +194,7 @@ export class SimulatedHub {
   #damage(message: PeerMessage): void {
     this.watch.onFault("frame damaged");
     if (!isDamageNoticed(message, this.prng)) this.watch.onDamageTaken(message);
-    this.clock.setImmediate(() => this.reset(message.from, message.to));
+    this.clock.setImmediate(() => this.reset(message.from, message.to, REDIAL_MS));
   }
 
   #schedule(link: Link, message: PeerMessage): void {

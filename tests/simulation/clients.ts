@@ -21,6 +21,9 @@ const mortalModel: Model<KeyInput, KeyOutput> = {
     if (output === null) return state === "alive" ? "dead" : state;
     return state === "alive" ? state : illegal;
   },
+  keeps(input, output) {
+    return isRead(input) && output !== null;
+  },
 };
 
 /** A client notices that its connection is gone before an operation on it must have ended. */

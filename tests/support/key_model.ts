@@ -61,4 +61,9 @@ export const keyModel: Model<KeyInput, KeyOutput> = {
     if (result === illegal) return output === undefined ? state : illegal;
     return output === undefined || output === result.output ? result.state : illegal;
   },
+  keeps(input: KeyInput, output: KeyOutput): boolean {
+    if (input.kind === "setIfAbsent") return output === null;
+    if (input.kind === "compareAndSet" || input.kind === "delete") return output === 0;
+    return isRead(input);
+  },
 };

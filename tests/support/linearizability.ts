@@ -3,6 +3,9 @@
  * for one object at a time. It is iterative, and a run out of its time budget is `unknown`, which a
  * test must treat as a failure.
  *
+ * What leaves every state as it is, as its answer shows, is placed as soon as that is legal: later it
+ * would do nothing else, so no other choice has to be tried.
+ *
  * Operations whose outcome is not known have no return. They may take effect at any time after
  * their call, or never, with any result; the search places one only where it is stuck without it.
  */
@@ -31,6 +34,8 @@ export interface Model<Input, Output> {
    * answered that. An undefined `output` agrees with everything.
    */
   step(state: State, input: Input, output: Output | undefined): State | typeof illegal;
+  /** Whether an operation that answers `output` leaves every state as it is. */
+  keeps(input: Input, output: Output): boolean;
 }
 
 /** What `Model.step` returns for an answer that the state does not allow. */
@@ -161,6 +166,8 @@ interface Frame {
   /** Index into the open operations, or -1 for one with a return. */
   readonly openIndex: number;
   readonly stateBefore: State;
+  /** No other choice is left. */
+  readonly isOnly: boolean;
 }
 
 class Search<Input, Output> {
@@ -170,6 +177,8 @@ class Search<Input, Output> {
   readonly #events: EventList;
   readonly #seen: SeenConfigurations;
   readonly #done: Uint32Array;
+  /** Of each operation, whether it leaves every state as it is. */
+  readonly #keeps: readonly boolean[];
   readonly #frames: Frame[] = [];
   #state: State;
 
@@ -182,6 +191,9 @@ class Search<Input, Output> {
     this.#operations = operations;
     this.#limits = limits;
     this.#events = new EventList(operations);
+    this.#keeps = operations.map(({ input, output }) =>
+      output !== undefined && model.keeps(input, output)
+    );
     this.#done = new Uint32Array(Math.ceil(operations.length / 32));
     this.#seen = new SeenConfigurations();
     this.#state = model.initial;
@@ -197,6 +209,10 @@ class Search<Input, Output> {
     let entry = events.next[0];
     let openIndex = 0;
     while (!events.empty) {
+      if (entry === events.next[0] && openIndex === 0 && this.#placeKept()) {
+        entry = events.next[0];
+        continue;
+      }
       if (++steps % stepsPerClockLook === 0 && this.#limits.nowMs() > endMs) {
         return {
           kind: "unknown",
@@ -225,9 +241,8 @@ class Search<Input, Output> {
         best = this.#frames.map((frame) => frame.operation);
         stuck = events.operation[blocker];
       }
-      const frame = this.#frames.pop();
+      const frame = this.#back();
       if (frame === undefined) return { kind: "violation", order: best, stuck };
-      this.#undo(frame);
       if (frame.openIndex === -1) {
         entry = events.next[events.callEntry[frame.operation]];
         openIndex = 0;
@@ -237,6 +252,25 @@ class Search<Input, Output> {
       }
     }
     return { kind: "linearizable", order: this.#frames.map((frame) => frame.operation) };
+  }
+
+  /** Places one operation that changes nothing, if one may come next. */
+  #placeKept(): boolean {
+    const events = this.#events;
+    for (let at = events.next[0]; events.isReturn[at] === 0; at = events.next[at]) {
+      const operation = events.operation[at];
+      if (this.#keeps[operation] && this.#place(operation, -1, true)) return true;
+    }
+    return false;
+  }
+
+  /** Undoes the last choice that was not the only one. */
+  #back(): Frame | undefined {
+    for (let frame = this.#frames.pop(); frame !== undefined; frame = this.#frames.pop()) {
+      this.#undo(frame);
+      if (!frame.isOnly) return frame;
+    }
+    return undefined;
   }
 
   #firstReturn(from: number): number {
@@ -258,7 +292,7 @@ class Search<Input, Output> {
   }
 
   /** Makes `operation` the next one if that is legal and leads to a configuration not seen yet. */
-  #place(operation: number, openIndex: number): boolean {
+  #place(operation: number, openIndex: number, isOnly = false): boolean {
     const { input, output } = this.#operations[operation];
     const after = this.#model.step(this.#state, input, output);
     if (after === illegal) return false;
@@ -267,7 +301,7 @@ class Search<Input, Output> {
       this.#done[operation >>> 5] &= ~(1 << (operation & 31));
       return false;
     }
-    this.#frames.push({ operation, openIndex, stateBefore: this.#state });
+    this.#frames.push({ operation, openIndex, stateBefore: this.#state, isOnly });
     this.#state = after;
     if (openIndex === -1) this.#events.lift(operation);
     return true;

@@ -241,6 +241,11 @@ export const FAILED_SEEDS: readonly FailedSeed[] = [
     showed: "a start met one fault after the other until the cluster was to be whole: allowed",
   },
   {
+    seed: 672561,
+    classes: 58,
+    showed: "a node was told of its removal in the step in which that was committed: allowed",
+  },
+  {
     seed: 711449,
     classes: 58,
     showed: "copies of batches filled the log of a leader whose followers took one entry at a time",

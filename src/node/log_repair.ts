@@ -1,8 +1,8 @@
 /**
  * Takes entries that this node's log cannot give back from other members (Protocol-Aware Recovery,
  * FAST 2018), while it serves what it can: applying waits where the damage begins, and until then the
- * node does not campaign. An entry is asked for by its id, and its id says what it is, so any member's copy
- * will do, and what comes is verified against what is known of it.
+ * node does not campaign. An entry is asked for by its id, and its id says what it is, so any member's
+ * copy will do, and what comes is verified against what is known of it.
  *
  * Where no other member has an entry there is nothing to invent: everything behind it waits, and the
  * node says so. What it has applied already, or has in a snapshot, it needs no more: it may lead, and

@@ -95,37 +95,42 @@ export class Checks {
     this.levels.started(id, node);
   }
 
+  /** Its process ends, maybe in the step in which it has committed something. */
   stopped(id: NodeId): void {
+    const seen = this.#seen.get(id);
+    if (seen !== undefined) this.#look(id, seen);
     this.#seen.delete(id);
   }
 
   /** After every step of the clock. */
   afterStep(): void {
-    for (const [id, seen] of this.#seen) {
-      const { raft } = seen.node;
-      if (raft.term < seen.term) throw new Violation("MT", `the term of node ${id} fell`);
-      if (raft.readsByLease !== seen.readsByLease) this.#checkLease(id, seen);
-      const leadsAnew = raft.role === "leader" && raft.term > seen.term;
-      const leads = seen.role === "leader" && raft.role === "leader" && !leadsAnew;
-      seen.term = raft.term;
-      if (raft.role !== seen.role || leadsAnew) this.#roleChanged(id, seen);
-      const before = seen.placed.at(-1)!.configuration;
-      if (raft.configuration !== before) {
-        this.levels.changed(id, before, raft.configuration, leads);
-        placeNewest(seen, this.#shadows.get(id)!);
-      }
-      if (raft.commitIndex !== seen.commit) {
-        this.#commitChanged(id, seen);
-        this.#checkMembers(id, seen);
-      } else if (raft.committedConfiguration !== seen.members) this.#checkMembers(id, seen);
-      const { appliedIndex } = seen.node;
-      if (appliedIndex < seen.applied) throw new Violation("MT", `applied of node ${id} fell`);
-      if (appliedIndex > raft.commitIndex) {
-        throw new Violation("SM", `node ${id} applied ${appliedIndex}, not committed`);
-      }
-      if (appliedIndex !== seen.applied) this.levels.applied(id, seen.node);
-      seen.applied = appliedIndex;
+    for (const [id, seen] of this.#seen) this.#look(id, seen);
+  }
+
+  #look(id: NodeId, seen: Seen): void {
+    const { raft } = seen.node;
+    if (raft.term < seen.term) throw new Violation("MT", `the term of node ${id} fell`);
+    if (raft.readsByLease !== seen.readsByLease) this.#checkLease(id, seen);
+    const leadsAnew = raft.role === "leader" && raft.term > seen.term;
+    const leads = seen.role === "leader" && raft.role === "leader" && !leadsAnew;
+    seen.term = raft.term;
+    if (raft.role !== seen.role || leadsAnew) this.#roleChanged(id, seen);
+    const before = seen.placed.at(-1)!.configuration;
+    if (raft.configuration !== before) {
+      this.levels.changed(id, before, raft.configuration, leads);
+      placeNewest(seen, this.#shadows.get(id)!);
     }
+    if (raft.commitIndex !== seen.commit) {
+      this.#commitChanged(id, seen);
+      this.#checkMembers(id, seen);
+    } else if (raft.committedConfiguration !== seen.members) this.#checkMembers(id, seen);
+    const { appliedIndex } = seen.node;
+    if (appliedIndex < seen.applied) throw new Violation("MT", `applied of node ${id} fell`);
+    if (appliedIndex > raft.commitIndex) {
+      throw new Violation("SM", `node ${id} applied ${appliedIndex}, not committed`);
+    }
+    if (appliedIndex !== seen.applied) this.levels.applied(id, seen.node);
+    seen.applied = appliedIndex;
   }
 
   #roleChanged(id: NodeId, seen: Seen): void {

@@ -337,11 +337,8 @@ export class World {
 
   #endRemoved(id: NodeId, text: string): void {
     this.removed.add(id);
-    // Who told it may have committed the removal in this very step.
-    this.clock.setTimer(1, () => {
-      if (this.checks.configurations.newest.removed.includes(id)) return;
-      this.fail(new Violation("CF", `node ${id} ends although nobody removed it: ${text}`));
-    });
+    if (this.checks.configurations.newest.removed.includes(id)) return;
+    this.fail(new Violation("CF", `node ${id} ends although nobody removed it: ${text}`));
   }
 
   /** The machine of a node is lost with its disk. */
@@ -358,7 +355,7 @@ export class World {
     this.live.delete(id);
     this.#countWork(live.node);
     this.clocks.set(id, live.clock.end());
-    this.checks.stopped(id);
+    this.guard(() => this.checks.stopped(id));
     this.trace.add("stop", "", id, 0, 0, 0);
     this.#healScar(id, this.#nextDisk(id, crash));
     this.diskFaults.delete(id);

@@ -124,6 +124,7 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
       pump: () => this.#pump(),
       schedule: () => this.schedule(),
       onDiskFailed: (error) => this.diskFailed(error),
+      end: (reason) => this.#fail(reason),
     });
     this.membership = new Membership({
       ...options,
@@ -191,11 +192,6 @@ export class RaftNode implements Gateway, PersistHandler, ReplicaHandler {
     await this.options.network.close();
     await this.snapshots.stop();
     await this.options.storage.close();
-  }
-
-  /** The members, the newest word of the log on them, committed or not. */
-  get configuration(): Configuration {
-    return this.raft.configuration;
   }
 
   get #unanswered(): number {

@@ -5,12 +5,12 @@
  * ignored. The machine is made beside the old one, which serves on until the new one takes its place.
  */
 
-import { type Logger, type NodeId, Term } from "../base/mod.ts";
-import { DecodeError } from "../base/mod.ts";
+import { DecodeError, type Logger, NewerFormatError, type NodeId, Term } from "../base/mod.ts";
 import { RdbError } from "../machine/mod.ts";
 import type { RaftNetwork } from "../network/mod.ts";
 import { type Clock, PlatformError } from "../platform/mod.ts";
 import {
+  decodeConfiguration,
   type EntryId,
   type Raft,
   type SnapshotChunk,
@@ -28,7 +28,9 @@ import {
   StorageError,
 } from "../storage/mod.ts";
 import type { Counters } from "./counters.ts";
+import { whyOutdated } from "./feature_level.ts";
 import { loadMachine, SERVING_SLICE_MS } from "./machine_loader.ts";
+import type { FatalReason } from "./options.ts";
 import type { ReplicaState } from "./replica.ts";
 
 /** A complete snapshot and the machine that was made of it. */
@@ -51,6 +53,9 @@ export interface SnapshotFetcherOptions {
   /** Gives the snapshot to the core; true when it takes this node's state's place. */
   readonly install: (fetched: FetchedSnapshot) => boolean;
   readonly onDiskFailed: (error: unknown) => void;
+  /** The highest feature level that this program supports. */
+  readonly featureLevel: number;
+  readonly end: (reason: FatalReason) => void;
 }
 
 interface Fetch {
@@ -94,12 +99,18 @@ export class SnapshotFetcher {
   onOffer({ from, term, last, manifest: bytes }: SnapshotOffer): void {
     if (!this.#isLeader(from, term)) return;
     let manifest: SnapshotManifest;
+    let outdated: string | undefined;
     try {
       manifest = decodeManifest(bytes);
+      const members = decodeConfiguration(manifest.configuration);
+      outdated = whyOutdated(members, this.#options.featureLevel);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
-      return this.#failed(from, last, error.message);
+      if (!(error instanceof NewerFormatError)) return this.#failed(from, last, error.message);
+      return this.#options.end({ kind: "outdated", text: error.message });
     }
+    // Before anything of it is taken for what it would have meant to this release.
+    if (outdated !== undefined) return this.#options.end({ kind: "outdated", text: outdated });
     if (!this.#isNeeded(manifest.last)) return this.#end(from, manifest.last, "notNeeded");
     const current = this.#fetch;
     if (current?.loading || (current !== undefined && current.receiver === undefined)) return;

@@ -6,6 +6,7 @@ import type { Clock } from "../platform/mod.ts";
 import type { DriverMessage, Raft, Ready } from "../raft/mod.ts";
 import type { RaftStorage } from "../storage/mod.ts";
 import type { Counters } from "./counters.ts";
+import type { FatalReason } from "./options.ts";
 import type { Replica } from "./replica.ts";
 import { type FetchedSnapshot, SnapshotFetcher } from "./snapshot_fetcher.ts";
 import { SnapshotSender } from "./snapshot_sender.ts";
@@ -32,6 +33,9 @@ export interface SnapshotsOptions {
   readonly pump: () => void;
   readonly schedule: () => void;
   readonly onDiskFailed: (error: unknown) => void;
+  /** The highest feature level that this program supports. */
+  readonly featureLevel: number;
+  readonly end: (reason: FatalReason) => void;
 }
 
 export class Snapshots {

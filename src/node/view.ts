@@ -44,8 +44,8 @@ export function describeNode(node: RaftNode, facts: ViewFacts): NodeView {
     clockMs: machine.clockMs,
     network: network.stats(),
     configurationIndex: raft.configurationIndex,
-    changingMembers: isJoint(node.configuration),
-    featureLevel: node.configuration.featureLevel,
+    changingMembers: isJoint(node.raft.configuration),
+    featureLevel: node.raft.configuration.featureLevel,
     snapshotIndex: storage.snapshots.newest?.last.index ?? 0,
     snapshotBytes: storage.snapshots.newest?.bytes ?? 0,
     snapshotting: node.snapshots.isTaking,
@@ -59,7 +59,7 @@ export function describeNode(node: RaftNode, facts: ViewFacts): NodeView {
 function whyNotReady(node: RaftNode, facts: ViewFacts): string | undefined {
   if (facts.trouble !== undefined) return facts.trouble;
   if (node.integrity.trouble !== undefined) return node.integrity.trouble;
-  const { members } = node.configuration;
+  const { members } = node.raft.configuration;
   if (members.length === 0) return "joining: nothing of the cluster has arrived yet";
   const self = members.find(({ id }) => id === node.options.id);
   if (self === undefined) return "this node is no member of the cluster, as far as it knows";
@@ -79,7 +79,7 @@ function describeMembers(node: RaftNode): MemberView[] {
   const { raft, options } = node;
   const progress = new Map(raft.progress().map((peer) => [peer.peer, peer]));
   const nowMs = options.clock.nowMs();
-  return node.configuration.members.map((member) => {
+  return node.raft.configuration.members.map((member) => {
     const self = member.id === options.id;
     const peer = raft.role === "leader" ? progress.get(member.id) : undefined;
     return {

@@ -245,7 +245,7 @@ Deno.test("a newcomer that crashed before it knew its id joins again as another 
   const second = await cluster.finish(leader.node.operations.join(request));
   assert(first.kind === "joined" && second.kind === "joined");
   assertEquals([Number(first.nodeId), Number(second.nodeId)], [4, 5]);
-  assertEquals(leader.node.configuration.members.map(({ id }) => Number(id)), [1, 2, 3, 5]);
+  assertEquals(leader.node.raft.configuration.members.map(({ id }) => Number(id)), [1, 2, 3, 5]);
 });
 
 Deno.test("a node whose settings have it elsewhere tells the others, whoever leads", async () => {
@@ -267,7 +267,7 @@ Deno.test("a node whose settings have it elsewhere tells the others, whoever lea
     );
   }
   assertEquals(
-    cluster.leader!.node.configuration.members.map(({ raftAddress }) => raftAddress),
+    cluster.leader!.node.raft.configuration.members.map(({ raftAddress }) => raftAddress),
     ["127.0.0.1:7001", "127.0.0.1:7002", "127.0.0.1:7003"],
   );
   await cluster.converge();
@@ -300,10 +300,10 @@ Deno.test("members change at random under crashes: one history, nobody left behi
       const live = [...cluster.live.values()];
       const answers = live.map(({ node }) => send(node.openLane(), "INCR", "n"));
       const by = prng.pick(live);
-      const target = prng.pick(by.node.configuration.members);
+      const target = prng.pick(by.node.raft.configuration.members);
       const what = prng.between(0, 5);
       if (what === 0 && cluster.ids.length < 9) await cluster.join(by).catch(() => undefined);
-      else if (what <= 2 && by.node.configuration.members.length > 2) {
+      else if (what <= 2 && by.node.raft.configuration.members.length > 2) {
         const kind = what === 1 ? "remove" : prng.chance(0.5) ? "demote" : "promote";
         await change(cluster, by, { kind, id: target.id });
       } else if (what === 3 && cluster.live.size > 2) {
@@ -340,7 +340,7 @@ Deno.test("a member that jumps over its removal does not know what became of its
     const read = send(leader.node.openLane(), "GET", "n");
     await cluster.clock.runUntil(answered([read]), 2000);
     assertEquals([read.text, sent.text], ["1", undefined]);
-    const { members, removed, ...others } = leader.node.configuration;
+    const { members, removed, ...others } = leader.node.raft.configuration;
     const without = {
       ...others,
       members: members.filter((member) => member.id !== id),

@@ -2,6 +2,7 @@
 
 import { LogIndex, type NodeId, Prng, Term } from "../../src/base/mod.ts";
 import { SnapshotLoader } from "../../src/machine/mod.ts";
+import { decodeConfiguration, encodeConfiguration } from "../../src/raft/mod.ts";
 import { encodeManifest } from "../../src/storage/mod.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { Answer, type LiveNode, send, VirtualCluster } from "./virtual_cluster.ts";
@@ -251,6 +252,35 @@ Deno.test("offers that are old, of others, or damaged change nothing", async () 
   assertEquals(follower.node.counters.snapshotsInstalled, 0);
   await load(cluster, leader, 5);
   await cluster.converge();
+});
+
+Deno.test("a node takes nothing of a snapshot that its release does not support", async () => {
+  const cluster = new VirtualCluster(3);
+  await cluster.startAll();
+  const leader = await cluster.elect();
+  await compact(cluster, leader);
+  await cluster.converge();
+  const [{ node, network }] = cluster.followers();
+  const { id } = node.options;
+  const { appliedIndex, machine } = node;
+  const newest = leader.storage.snapshots.newest!;
+  const members = decodeConfiguration(newest.configuration);
+  network.deliver({
+    kind: "snapshotOffer",
+    from: leader.node.options.id,
+    to: id,
+    term: node.raft.term,
+    last: newest.last,
+    manifest: encodeManifest({
+      ...newest,
+      last: { ...newest.last, index: LogIndex(appliedIndex + 100) },
+      configuration: encodeConfiguration({ ...members, featureLevel: 2 }),
+    }),
+  });
+  await cluster.clock.run(3000);
+  assertEquals(cluster.fatal.get(id)?.kind, "outdated");
+  assertEquals(node.counters.snapshotBytesReceived, 0);
+  assert(node.machine === machine);
 });
 
 Deno.test("F11 to F14: a crash at every step of taking over a snapshot", async () => {

@@ -6,7 +6,7 @@ import { makeTree, readSources } from "./source_tree.ts";
 
 /** Numbers may only shrink; a new line needs a good reason in its commit. */
 const EXCEPTIONS: Exceptions = {
-  "src/node/raft_node.ts": 437,
+  "src/node/raft_node.ts": 433,
   "src/server/session.ts": 423,
 };
 

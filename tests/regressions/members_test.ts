@@ -288,7 +288,7 @@ Deno.test("RedisRaft 265: who asked for a change is not told that it is done bef
     .then(({ kind }) => told = kind);
   await cluster.clock.run(250);
   assert(leader!.node.raft.role === "leader", "it leads still");
-  assert(leader!.node.configuration.outgoing.length > 0, "the change is in its log");
+  assert(leader!.node.raft.configuration.outgoing.length > 0, "the change is in its log");
   assertEquals(told, undefined);
   for (const id of others) cluster.hub.silence(id, cluster.leaderId, false);
   await cluster.clock.runUntil(() => told !== undefined, 5000);

@@ -68,7 +68,7 @@ Deno.test("RedisRaft 44: members from a second-generation snapshot", async () =>
   const removal = cluster.leader!.node.operations.changeMembers({ kind: "remove", id: idOf(gone) });
   assertEquals((await cluster.finish(removal)).kind, "done");
   await cluster.clock.runUntil(() => !cluster.live.has(idOf(gone)), 20_000);
-  const members = cluster.leader!.node.configuration;
+  const members = cluster.leader!.node.raft.configuration;
   assertEquals(members.removed, [idOf(gone)]);
   for (let generation = 1; generation <= 3; generation++) {
     // Two snapshots far enough apart that the log between is given up.
@@ -82,7 +82,7 @@ Deno.test("RedisRaft 44: members from a second-generation snapshot", async () =>
       const { node, storage } = await cluster.start(id);
       assertEquals(storage.recovered.configurations, [], "the log says nothing of members");
       assert(storage.recovered.logStart.index > 100 * generation, "nothing was given up");
-      assertEquals(node.configuration, members, `generation ${generation}, node ${id}`);
+      assertEquals(node.raft.configuration, members, `generation ${generation}, node ${id}`);
     }
     await cluster.elect();
     await cluster.converge();

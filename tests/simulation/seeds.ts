@@ -252,6 +252,12 @@ export const FAILED_SEEDS: readonly FailedSeed[] = [
     showed: "a lone leader committed, took a snapshot and ended in one step: nobody had noted it",
   },
   {
+    seed: 680372,
+    classes: 58,
+    showed:
+      "a node took over a snapshot of a feature level that it does not support, and then ended",
+  },
+  {
     seed: 711449,
     classes: 58,
     showed: "copies of batches filled the log of a leader whose followers took one entry at a time",

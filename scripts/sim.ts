@@ -1,7 +1,7 @@
 /**
  * `deno task sim`: whole nodes under faults in virtual time, seed after seed, in one process a core.
  *
- *   --seed N       the first seed (default: from the time of day; it is printed first)
+ *   --seed N       the first seed (default: drawn, so that runs do not repeat each other; it is printed first)
  *   --minutes M    how long to go on (default 1)
  *   --seeds N      end after so many seeds, if that is sooner
  *   --replay       only that seed, twice, with what happened last
@@ -49,7 +49,7 @@ async function main(): Promise<number> {
     string: ["seed", "minutes", "seeds", "think-ms", "jobs", "worker"],
   });
   const options: Options = {
-    seed: Number(args.seed ?? Math.floor(Date.now() / 1000) % 1_000_000),
+    seed: Number(args.seed ?? crypto.getRandomValues(new Uint32Array(1))[0] % 1_000_000_000),
     minutes: Number(args.minutes ?? 1),
     seeds: Number(args.seeds ?? Infinity),
     thinkMs: args["think-ms"] === undefined ? undefined : Number(args["think-ms"]),

@@ -9,7 +9,6 @@ import { LogWriter } from "./log_writer.ts";
 import { PersistRecordFile } from "./persistence_file.ts";
 import { PREALLOCATE_BYTES, type StorageOptions } from "./options.ts";
 import { repairLog } from "./repair.ts";
-import type { Segment } from "./segment.ts";
 import { STATE_NAMES, StateFiles, type StateName } from "./state_files.ts";
 import type { StoredState } from "./state_format.ts";
 
@@ -54,11 +53,13 @@ export async function settle(
     preallocateBytes: options.options.preallocateBytes ?? PREALLOCATE_BYTES,
   });
   try {
-    for (const { segment, header } of found.headers) {
-      await segment.file.write(header, 0);
+    for (const { segment, header } of found.headers) await segment.file.write(header, 0);
+    for (const segment of found.segments) {
+      // Ends a cut within a hole that a crash interrupted.
+      if (segment.holes.some(({ hasRemains }) => hasRemains)) await segment.trim();
+      // What a killed process has repaired was read well, and may be in the cache alone.
       await segment.file.sync();
     }
-    for (const segment of found.segments) await removeRemains(segment);
     // Places without entries need nobody else.
     await repairLog(found.segments, []);
     if (tail !== undefined) await log.settleTail(found.trimmedBytes > 0);
@@ -80,13 +81,6 @@ export async function settle(
     throw error;
   }
   return { log, state };
-}
-
-/** Ends a cut within a hole that a crash interrupted. */
-async function removeRemains(segment: Segment): Promise<void> {
-  if (!segment.holes.some(({ hasRemains }) => hasRemains)) return;
-  await segment.trim();
-  await segment.file.sync();
 }
 
 /** The copy that may be overwritten first: the other one holds the newest state. */

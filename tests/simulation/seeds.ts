@@ -258,6 +258,12 @@ export const FAILED_SEEDS: readonly FailedSeed[] = [
       "a node took over a snapshot of a feature level that it does not support, and then ended",
   },
   {
+    seed: 875868325,
+    classes: 58,
+    showed:
+      "a killed process had repaired an entry without a sync: a start found it well, power took it",
+  },
+  {
     seed: 711449,
     classes: 58,
     showed: "copies of batches filled the log of a leader whose followers took one entry at a time",

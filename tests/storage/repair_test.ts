@@ -317,6 +317,25 @@ Deno.test("a crash at any step of a repair leaves the damage as it was, or good 
   }
 });
 
+Deno.test("a repair that a killed process had not synced stays once a start has read it well", async () => {
+  for (let operation = 1;; operation++) {
+    const disk = await damagedDisk();
+    const { storage, directory } = await open(disk);
+    const begun = disk.operations;
+    disk.fault = ({ number }) => number === begun + operation ? { kind: "crashAfter" } : undefined;
+    await Promise.allSettled([storage.repair(ALL)]);
+    if (!disk.crashed) {
+      await directory.close();
+      break;
+    }
+    const killed = disk.kill();
+    const { storage: after } = await open(killed);
+    const account = await accountOf(after);
+    const { storage: later } = await open(killed.crash(() => false));
+    assertEquals(await accountOf(later), account, `killed after operation ${operation}`);
+  }
+});
+
 Deno.test("damage that comes while a node runs is found, and repaired while writes go on", async () => {
   const disk = new MemoryDisk();
   const { storage, close, fatal } = await open(disk);

@@ -57,11 +57,15 @@ export class Places {
     this.#known.set(id, members.map((member) => member.id).filter((other) => other !== id));
   }
 
-  /** Whether `id` has moved, the others do not know where to, and all that it knows are gone. */
+  /**
+   * Whether `id` has moved, the others do not know where to, and one of them may lead that it does not
+   * know: those whom it finds do not say it on.
+   */
   isLost(id: NodeId, others: ReadonlySet<NodeId>): boolean {
     const { members } = this.#world.checks.configurations.newest;
     const isMissed = members.some((member) => member.id === id && !this.isAt(member));
-    return isMissed && !this.#known.get(id)?.some((other) => others.has(other));
+    const known = this.#known.get(id) ?? [];
+    return isMissed && ![...others].every((other) => other === id || known.includes(other));
   }
 
   /**

@@ -264,6 +264,12 @@ export const FAILED_SEEDS: readonly FailedSeed[] = [
       "a killed process had repaired an entry without a sync: a start found it well, power took it",
   },
   {
+    seed: 742792487,
+    classes: 58,
+    showed:
+      "a node moved, and a newcomer led that it did not know: it found others, who lead nobody",
+  },
+  {
     seed: 711449,
     classes: 58,
     showed: "copies of batches filled the log of a leader whose followers took one entry at a time",

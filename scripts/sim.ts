@@ -1,7 +1,7 @@
 /**
  * `deno task sim`: whole nodes under faults in virtual time, seed after seed, in one process a core.
  *
- *   --seed N       the first seed (default: drawn, so that runs do not repeat each other; it is printed first)
+ *   --seed N       the first seed (default: drawn at random; it is printed first)
  *   --minutes M    how long to go on (default 1)
  *   --seeds N      end after so many seeds, if that is sooner
  *   --replay       only that seed, twice, with what happened last

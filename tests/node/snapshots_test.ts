@@ -219,12 +219,18 @@ Deno.test("a new leader in the middle of a transfer brings it to its end", async
   }
 });
 
-Deno.test("offers that are old, of others, or damaged change nothing", async () => {
+/** Everybody has what is in the leader's snapshots. */
+async function compactedCluster() {
   const cluster = new VirtualCluster(3);
   await cluster.startAll();
   const leader = await cluster.elect();
   await compact(cluster, leader);
   await cluster.converge();
+  return { cluster, leader };
+}
+
+Deno.test("offers that are old, of others, or damaged change nothing", async () => {
+  const { cluster, leader } = await compactedCluster();
   const [follower, other] = cluster.followers();
   const { newest } = leader.storage.snapshots;
   const { raft } = follower.node;
@@ -255,11 +261,7 @@ Deno.test("offers that are old, of others, or damaged change nothing", async () 
 });
 
 Deno.test("a node takes nothing of a snapshot that its release does not support", async () => {
-  const cluster = new VirtualCluster(3);
-  await cluster.startAll();
-  const leader = await cluster.elect();
-  await compact(cluster, leader);
-  await cluster.converge();
+  const { cluster, leader } = await compactedCluster();
   const [{ node, network }] = cluster.followers();
   const { id } = node.options;
   const { appliedIndex, machine } = node;

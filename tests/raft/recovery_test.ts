@@ -11,8 +11,9 @@ import {
   HEARTBEAT_MS,
   id,
   makeRaft,
+  settle,
+  Stage,
 } from "./lab/stage.ts";
-import { settle, Stage } from "./lab/stage.ts";
 import { assertEquals } from "../support/assert.ts";
 
 function append(raft: Raft, term: number, prev: number, terms: number[], commitIndex: number) {

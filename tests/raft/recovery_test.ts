@@ -11,6 +11,7 @@ import {
   HEARTBEAT_MS,
   id,
   makeRaft,
+  propose,
   settle,
   Stage,
 } from "./lab/stage.ts";
@@ -127,6 +128,21 @@ Deno.test("a leader offers a snapshot to whoever says that it cannot go on witho
   assertEquals(leader.step({ kind: "snapshotWanted", peer: NodeId(2) }).kind, "done");
   assertEquals(leader.takeReady().snapshots, [{ peer: NodeId(2) }]);
   assertEquals(leader.step({ kind: "snapshotWanted", peer: NodeId(9) }).kind, "ignored");
+});
+
+Deno.test("a leader whose entries come back from nobody offers a snapshot to whoever lacks them", () => {
+  const stage = Stage.of(3);
+  const leader = stage.elect(1);
+  stage.carries = ({ to }) => to !== 3;
+  for (const text of ["a", "b", "c"]) {
+    propose(leader, text);
+    stage.settle();
+  }
+  assertEquals(leader.step({ kind: "lost", through: LogIndex(3) }).kind, "done");
+  stage.carries = () => true;
+  stage.run(4 * HEARTBEAT_MS);
+  const states = leader.progress().map(({ peer, state }) => [peer, state]);
+  assertEquals(states, [[2, "replicate"], [3, "snapshot"]]);
 });
 
 Deno.test("a node with damaged entries does not campaign until they are repaired", () => {

@@ -70,6 +70,16 @@ export class Operators {
     return outcome;
   }
 
+  /** From now on, whom the leader cannot find is moved to where it is (`logboat cluster move`). */
+  bringBackLost(): void {
+    const { leader, live, places, clock } = this.#world;
+    const lost = [...live.values()].find((node) => leader && places.isLost(node, leader));
+    if (lost !== undefined && this.open === 0) {
+      void this.changeAt(leader!, { kind: "move", id: lost.id, ...places.addressesOf(lost.id) });
+    }
+    void clock.setTimer(this.#unitMs, () => this.bringBackLost());
+  }
+
   /** Starts a process that joins; it tries until it is told something. The id when it has one. */
   async join(newcomer: Newcomer): Promise<NodeId | undefined> {
     const place = this.#world.places.next(this.#prng);

@@ -2,7 +2,7 @@
 
 import type { NodeId, Prng } from "../../src/base/mod.ts";
 import type { Configuration, Member } from "../../src/raft/mod.ts";
-import type { World } from "./world.ts";
+import type { LiveNode, World } from "./world.ts";
 
 const RAFT_PORT = 7000;
 const REDIS_PORT = 6000;
@@ -34,8 +34,12 @@ export class Places {
     return RAFT_PORT + this.#placeOf(id);
   }
 
+  addressesOf(id: NodeId) {
+    return addressesOf(this.#placeOf(id));
+  }
+
   advertised(id: NodeId) {
-    return this.#moved.has(id) ? addressesOf(this.#placeOf(id)) : {};
+    return this.#moved.has(id) ? this.addressesOf(id) : {};
   }
 
   /** For a newcomer: one that somebody has left, or a new one. */
@@ -61,11 +65,17 @@ export class Places {
    * Whether `id` has moved, the others do not know where to, and one of them may lead that it does not
    * know: those whom it finds do not say it on.
    */
-  isLost(id: NodeId, others: ReadonlySet<NodeId>): boolean {
-    const { members } = this.#world.checks.configurations.newest;
-    const isMissed = members.some((member) => member.id === id && !this.isAt(member));
+  mayBeLost(id: NodeId, others: ReadonlySet<NodeId>): boolean {
     const known = this.#known.get(id) ?? [];
-    return isMissed && ![...others].every((other) => other === id || known.includes(other));
+    return this.#isMissed(id) &&
+      ![...others].every((other) => other === id || known.includes(other));
+  }
+
+  /** Whether `leader` and this node look for each other where neither is: an operator must help. */
+  isLost({ id, node }: LiveNode, leader: LiveNode): boolean {
+    const { members } = node.raft.configuration;
+    const isFound = members.some((member) => member.id === leader.id && this.isAt(member));
+    return id !== leader.id && this.#isMissed(id) && !isFound;
   }
 
   /**
@@ -84,7 +94,7 @@ export class Places {
 
   /** Whether a node that knows `member` so finds it. */
   isAt({ id, raftAddress }: Member): boolean {
-    return raftAddress === addressesOf(this.#placeOf(id)).raftAddress;
+    return raftAddress === this.addressesOf(id).raftAddress;
   }
 
   /** Whether the log has where those are that run. */
@@ -94,6 +104,11 @@ export class Places {
     const wrong = members.filter((member) => live.has(member.id) && !this.isAt(member));
     if (wrong.length === 0 && this.#moved.size > 0) this.#world.count("move known");
     return wrong.length === 0;
+  }
+
+  #isMissed(id: NodeId): boolean {
+    const { members } = this.#world.checks.configurations.newest;
+    return members.some((member) => member.id === id && !this.isAt(member));
   }
 
   #isRight({ members }: Configuration): boolean {

@@ -270,6 +270,11 @@ export const FAILED_SEEDS: readonly FailedSeed[] = [
       "a node moved, and a newcomer led that it did not know: it found others, who lead nobody",
   },
   {
+    seed: 888633019,
+    classes: 58,
+    showed: "all had moved, and a node lost its snapshot: only an operator knew where it was",
+  },
+  {
     seed: 711449,
     classes: 58,
     showed: "copies of batches filled the log of a leader whose followers took one entry at a time",

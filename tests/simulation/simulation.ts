@@ -112,7 +112,12 @@ export async function startFirst(world: World): Promise<void> {
 /** Nodes and links are good: there is a leader, and everything that must come about does. */
 export async function checkLiveness(world: World): Promise<void> {
   const { plan, deadlines, checks, operators } = world;
-  await expect(world, "L1", "no leader", () => hasLeader(world), deadlines.leader());
+  await expect(world, "L1", "no leader", () => hasLeaderOfFound(world), deadlines.leader());
+  if (!hasLeader(world)) {
+    const limitMs = deadlines.settle() + catchUpMs(world, world.live.size, 0);
+    operators.bringBackLost();
+    await expect(world, "L1", "a lost node is not brought back", () => hasLeader(world), limitMs);
+  }
   const committed = checks.committedLast;
   const quorum = (votersOf(world.leader!.node.raft.configuration).length >> 1) + 1;
   const commitMs = deadlines.nextWrite() + catchUpMs(world, quorum, 0);
@@ -147,11 +152,18 @@ export async function checkLiveness(world: World): Promise<void> {
 }
 
 function hasLeader(world: World): boolean {
-  const { leader } = world;
+  return world.leader !== undefined && isFollowed(world.leader, world.members());
+}
+
+/** All but those that only an operator brings back. */
+function hasLeaderOfFound(world: World): boolean {
+  const { leader, places } = world;
   return leader !== undefined &&
-    world.members().every(({ node }) =>
-      node.raft.leaderId === leader.id && node.raft.term === leader.node.raft.term
-    );
+    isFollowed(leader, world.members().filter((member) => !places.isLost(member, leader)));
+}
+
+function isFollowed({ id, node: { raft } }: LiveNode, members: readonly LiveNode[]): boolean {
+  return members.every(({ node }) => node.raft.leaderId === id && node.raft.term === raft.term);
 }
 
 /** No change is under way, who runs is a member, and who was to vote does. */

@@ -153,6 +153,35 @@ Deno.test("a node that starts at another address finds the others, and is moved 
   });
 });
 
+Deno.test("a node that moved while the members changed waits, and is brought back by a move", async () => {
+  await withMembers(async (members) => {
+    const [one, two, elsewhere, three] = [1, 2, 3, 4].map(() => members.place());
+    await one.start();
+    await two.start("--join", one.raft, "--join-as", "learner");
+    await one.sees("1 voter, 2 learner");
+    assertEquals(await two.stop(), 0);
+    await three.start("--join", one.raft);
+    await one.sees("1 voter, 2 learner, 3 voter");
+    assertEquals(await one.done("cluster", "transfer", "3"), "node 3 leads");
+    assertStringIncludes(await three.done("cluster", "remove", "1"), "no member any more");
+    assertEquals(await three.command("SET", "left", "behind"), "OK");
+    elsewhere.dataDir = two.dataDir;
+    const process = elsewhere.spawn();
+    await until("the node waiting", { withinMs: 15_000 }, async () => {
+      const { status, body } = await elsewhere.get("/readyz");
+      return status === 503 && /leader/.test(body);
+    });
+    const addresses = [elsewhere.raft, `127.0.0.1:${elsewhere.redisPort}`];
+    assertStringIncludes(
+      await three.done("cluster", "move", "2", ...addresses),
+      `node 2 is at ${elsewhere.raft}`,
+    );
+    await elsewhere.sees("2 learner, 3 voter");
+    assertEquals(await elsewhere.command("GET", "left"), "behind");
+    assertEquals(process.status, undefined, "it is the same process");
+  });
+});
+
 Deno.test("a member may be added before its node comes, which then takes its place", async () => {
   await withMembers(async (members) => {
     const [one, two] = [1, 2].map(() => members.place());

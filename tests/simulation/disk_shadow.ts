@@ -213,9 +213,12 @@ export class DiskShadow {
 
   /** The process is gone; what was not synced counts as lost until it is written again. */
   crashed(): void {
-    // A cut that was not synced may have been made all the same.
+    // A cut that was not synced may have been made all the same. An entry that was repaired counts
+    // as it did before the repair: it may be damaged again, but was durable once.
     for (const changes of this.#pending.values()) {
-      for (const change of changes) if (change.kind === "cut") this.#apply(change);
+      for (const change of changes) {
+        if (change.kind === "cut" || this.#isRepair(change)) this.#apply(change);
+      }
     }
     this.#pending.clear();
     this.#live = new Map(this.durable);
@@ -284,6 +287,13 @@ export class DiskShadow {
       }
     }
     this.#extend();
+  }
+
+  #isRepair(change: Change): boolean {
+    if (change.kind !== "entry") return false;
+    const { index, term, checksum } = change.entry;
+    const before = this.durable.get(index);
+    return before?.term === term && before.checksum === checksum;
   }
 
   #extend(): void {

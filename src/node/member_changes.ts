@@ -49,7 +49,10 @@ export class MemberChanges {
         schedule();
         return await this.#finish(change, endMs);
       }
-      if (result.kind === "invalid") return { kind: "refused", text: result.text };
+      if (result.kind === "invalid") {
+        const passing = isLeftBehind(raft.configuration, change);
+        return { kind: "refused", text: result.text, passing };
+      }
       assert(result.kind === "refused", `Cannot change members: found ${result.kind}`);
       // A new leader is ready in a moment.
       const wait = result.reason === "notReady" && clock.nowMs() < endMs;
@@ -84,6 +87,7 @@ export class MemberChanges {
   /**
    * On any node: a newcomer asks to become a member. A member that has its address and does not vote
    * is what an earlier attempt left behind, or has lost its data directory: the newcomer replaces it.
+   * This node may not know the newest members: the leader decides.
    */
   async join(request: JoinRequest): Promise<JoinAnswer> {
     const { raft, askLeader, clusterId } = this.#options;
@@ -95,9 +99,10 @@ export class MemberChanges {
           `${configuration.featureLevel}: start a newer release`,
       };
     }
-    const same = configuration.members.find((member) => hasAddress(member, request));
-    if (same !== undefined && same.id !== request.replaces) {
-      if (same.standing === "voter" || same.standing === "leaving") return addressOfVoter(same);
+    const same = configuration.members.find(({ id, raftAddress }) =>
+      raftAddress === request.raftAddress && id !== request.replaces
+    );
+    if (same !== undefined && !isVoting(same)) {
       const removed = await askLeader({ kind: "remove", id: same.id });
       if (removed.kind !== "done") return joinFailed(removed);
     }
@@ -109,7 +114,11 @@ export class MemberChanges {
       redisAddress: request.redisAddress,
       as: request.as,
     });
-    if (outcome.kind !== "done") return joinFailed(outcome);
+    if (outcome.kind !== "done") {
+      const answer = joinFailed(outcome);
+      const isTaken = answer.kind === "refused" && same !== undefined && isVoting(same);
+      return isTaken ? addressOfVoter(same) : answer;
+    }
     return {
       kind: "joined",
       clusterId,
@@ -200,8 +209,14 @@ function whyRefused(reason: string): string {
   }
 }
 
-function hasAddress(member: Member, request: JoinRequest): boolean {
-  return member.raftAddress === request.raftAddress;
+function isVoting({ standing }: Member): boolean {
+  return standing === "voter" || standing === "leaving";
+}
+
+/** Whether `change` meets what an earlier attempt of the same newcomer has left, which `join` removes. */
+function isLeftBehind({ members }: Configuration, change: MemberChange): boolean {
+  return change.kind === "add" &&
+    members.some((member) => member.raftAddress === change.raftAddress && !isVoting(member));
 }
 
 function addressOfVoter({ id, raftAddress }: Member): JoinAnswer {

@@ -3,7 +3,7 @@
 import { type NodeId, Prng } from "../../src/base/mod.ts";
 import type { ChangeOutcome, MemberChangeRequest } from "../../src/node/mod.ts";
 import { assert, assertEquals } from "../support/assert.ts";
-import { Answer, type LiveNode, send, VirtualCluster } from "./virtual_cluster.ts";
+import { addressesOf, Answer, type LiveNode, send, VirtualCluster } from "./virtual_cluster.ts";
 
 const answered = (answers: readonly Answer[]) => () =>
   answers.every(({ text }) => text !== undefined);
@@ -246,6 +246,38 @@ Deno.test("a newcomer that crashed before it knew its id joins again as another 
   assert(first.kind === "joined" && second.kind === "joined");
   assertEquals([Number(first.nodeId), Number(second.nodeId)], [4, 5]);
   assertEquals(leader.node.raft.configuration.members.map(({ id }) => Number(id)), [1, 2, 3, 5]);
+});
+
+Deno.test("a newcomer that asks a member with old news is taken in, now or when it asks again", async () => {
+  const cluster = await started(4);
+  const leader = cluster.leader!;
+  const [leaves, contact] = cluster.followers();
+  const silence = (silent: boolean) => cluster.hub.silence(idOf(leader), idOf(contact), silent);
+  const request = {
+    raftAddress: "127.0.0.1:7900",
+    redisAddress: "127.0.0.1:6900",
+    as: "voter" as const,
+    featureLevel: 1,
+  };
+  silence(true);
+  const first = await cluster.finish(leader.node.operations.join(request));
+  assert(first.kind === "joined", JSON.stringify(first));
+  const again = contact.node.operations.join(request);
+  silence(false);
+  const answer = await cluster.finish(again);
+  assert(answer.kind === "tryAgain", JSON.stringify(answer));
+  await cluster.converge();
+  const third = await cluster.finish(contact.node.operations.join(request));
+  assert(third.kind === "joined", JSON.stringify(third));
+  assertEquals([Number(first.nodeId), Number(third.nodeId)], [5, 6]);
+
+  silence(true);
+  await done(cluster, leader, { kind: "remove", id: idOf(leaves) });
+  const { raftAddress, redisAddress } = addressesOf(idOf(leaves));
+  const inItsPlace = contact.node.operations.join({ ...request, raftAddress, redisAddress });
+  silence(false);
+  const taken = await cluster.finish(inItsPlace);
+  assert(taken.kind === "joined", JSON.stringify(taken));
 });
 
 Deno.test("a node whose settings have it elsewhere tells the others, whoever leads", async () => {

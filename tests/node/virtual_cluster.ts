@@ -65,7 +65,7 @@ export interface ClusterTiming {
 
 export const LAN: ClusterTiming = { electionTimeoutMs: { min: 300, max: 600 }, heartbeatMs: 50 };
 
-function addressesOf(id: NodeId) {
+export function addressesOf(id: NodeId) {
   return { raftAddress: `127.0.0.1:${7000 + id}`, redisAddress: `127.0.0.1:${6000 + id}` };
 }
 

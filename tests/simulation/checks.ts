@@ -91,8 +91,20 @@ export class Checks {
     const members = undefined;
     const none = { commit: 0, applied: 0, readsByLease: 0 };
     this.#seen.set(id, { node, placed, members, role, term, ...none });
+    this.#forgetUnheard(id, term);
     this.states.watch(node);
     this.levels.started(id, node);
+  }
+
+  /**
+   * A voter that is alone leads before its term is durable. After a crash it has never led that term,
+   * of which nobody could hear.
+   */
+  #forgetUnheard(id: NodeId, term: number): void {
+    for (const [led, leader] of this.#leaders) {
+      if (leader === id && led > term) this.#leaders.delete(led);
+    }
+    this.#ledTerm = Math.max(0, ...this.#leaders.keys());
   }
 
   /** Its process ends, maybe in the step in which it has committed something. */

@@ -280,6 +280,11 @@ export const FAILED_SEEDS: readonly FailedSeed[] = [
     showed: "a repair put an entry before its old place and was killed: it counted as cut for ever",
   },
   {
+    seed: 535731389,
+    classes: 58,
+    showed: "a voter that was alone led two terms that no crash would keep, and then an older one",
+  },
+  {
     seed: 711449,
     classes: 58,
     showed: "copies of batches filled the log of a leader whose followers took one entry at a time",

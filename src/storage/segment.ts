@@ -160,12 +160,13 @@ export class Segment {
    */
   async locate(index: LogIndex): Promise<number> {
     if (index === this.last + 1) return this.end;
-    let { offset: at } = this.#floor(index);
+    let { offset: at, index: expected } = this.#floor(index);
     const header = new Uint8Array(RECORD_HEADER_BYTES);
     while (true) {
       const hole = this.#holeAt(at);
       if (hole !== undefined && index > hole.last) {
         at = this.#endOf(hole);
+        expected = LogIndex(hole.last + 1);
         continue;
       }
       if (hole?.first === index) return at;
@@ -177,9 +178,11 @@ export class Segment {
       }
       const found = this.#header(header, 0, length, at, index, false);
       assert(found !== undefined, `Cannot find entry ${index} in ${this.path}`);
-      if (found.index === index) return at;
-      if (found.index > index) throw this.#misplaced(found, index, at);
+      // A record of another place would hide those between.
+      if (found.index !== expected) throw this.#misplaced(found, expected, at);
+      if (expected === index) return at;
       at += RECORD_HEADER_BYTES + found.payloadBytes;
+      expected = LogIndex(expected + 1);
     }
   }
 

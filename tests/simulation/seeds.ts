@@ -285,6 +285,12 @@ export const FAILED_SEEDS: readonly FailedSeed[] = [
     showed: "a voter that was alone led two terms that no crash would keep, and then an older one",
   },
   {
+    seed: 633946317,
+    classes: 58,
+    showed:
+      "a write in the place of the entry before was taken for the place to cut: one cut too many",
+  },
+  {
     seed: 711449,
     classes: 58,
     showed: "copies of batches filled the log of a leader whose followers took one entry at a time",

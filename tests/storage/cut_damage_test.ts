@@ -4,8 +4,8 @@
  */
 
 import { Prng } from "../../src/base/mod.ts";
-import { CorruptionError, type StorageOptions } from "../../src/storage/mod.ts";
-import { assert, assertEquals } from "../support/assert.ts";
+import { CorruptionError, StorageError, type StorageOptions } from "../../src/storage/mod.ts";
+import { assert, assertEquals, assertRejects } from "../support/assert.ts";
 import { MemoryDisk } from "../support/memory_disk.ts";
 import { contents, describe, entries, type Opened, openStorage, PATH } from "./support.ts";
 
@@ -102,4 +102,20 @@ Deno.test("a sector lost while the next segment is being made is damage, not a t
     loseSector(disk);
     await assertRecognised(disk, fsync, fsync);
   }
+});
+
+Deno.test("a record that a disk wrote over the one before it is not taken for the place to cut", async () => {
+  const disk = await stopped("always", "last");
+  const { storage } = await open(disk, "always");
+  const before = disk.contentOf(FILE);
+  const { record } = BATCH[2];
+  const at = before.findIndex((_, start) => record.every((byte, n) => before[start + n] === byte));
+  assert(at > 0 && BATCH[3].record.length === record.length);
+  const file = await disk.open(FILE, "existing");
+  await file.write(BATCH[3].record, at);
+  await file.close();
+  const bytes = disk.contentOf(FILE).slice();
+  const cut = storage.persist({ entries: entries(4, 1, 9) });
+  await assertRejects(() => cut, StorageError, "found entry 4, expected entry 3");
+  assertEquals(disk.contentOf(FILE), bytes, "nothing was cut");
 });

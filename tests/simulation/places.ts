@@ -68,7 +68,7 @@ export class Places {
   mayBeLost(id: NodeId, others: ReadonlySet<NodeId>): boolean {
     const known = this.#known.get(id) ?? [];
     return this.#isMissed(id) &&
-      ![...others].every((other) => other === id || known.includes(other));
+      [...others].some((other) => other !== id && !known.includes(other));
   }
 
   /** Whether `leader` and this node look for each other where neither is: an operator must help. */

@@ -28,12 +28,13 @@ Deno.test("layers: the test sees each kind of breach", () => {
     "src/resp/mod.ts": `export { z } from "zod";\nexport type { B } from "../base/crc.ts";`,
     "src/base/mod.ts": `// import { c } from "../cli/mod.ts";\nconst lazy = import("lodash");`,
     "src/base/crc.ts": `import { d } from "../../tests/support/assert.ts";`,
-    "src/extra/mod.ts": ``,
+    "src/extra/mod.ts": `import { crc32 } from "node:zlib";`,
   });
   assertEquals(layerProblems(tree), [
     "src/base/crc.ts imports tests/support/assert.ts: it is outside of src",
     "src/base/mod.ts imports lodash: the package is not in the table",
     "src/cli/mod.ts imports src/cli/gone.ts: no such file",
+    "src/extra/mod.ts imports node:zlib: only base may",
     "src/extra/mod.ts: folder extra is not in the layer table",
     "src/main.ts imports src/raft/mod.ts: main.ts joins cli and an adapter",
     "src/raft/mod.ts imports src/resp/mod.ts: raft may not import resp",

@@ -123,19 +123,18 @@ export class RdbFileReader {
     const input = this.#input;
     input.wanted = 0;
     while (this.#unit !== undefined) {
-      const start = input.at;
-      let result: unknown;
+      input.begin();
       try {
-        result = this.#unit(input);
-        const step = this.#program.next(result);
+        const step = this.#program.next(this.#unit(input));
         this.#unit = step.done ? undefined : step.value;
       } catch (error) {
         if (error === NEED_MORE) {
-          input.at = start;
+          input.goBack();
           return;
         }
         if (error instanceof RdbError) {
-          throw new RdbError(error.problem, `${error.message} (near byte ${this.#base + start})`);
+          const at = this.#base + input.beginning;
+          throw new RdbError(error.problem, `${error.message} (near byte ${at})`);
         }
         throw error;
       }
@@ -161,14 +160,19 @@ export class RdbFileReader {
       value: 0,
       deadlineMs: undefined,
     };
-    const unit: Unit = (input) => readHead(input, head, this.#exact);
     let db = 0;
+    // Most keys are strings: they are passed on here, without a step of the program for each.
+    const unit: Unit = (input) => {
+      for (;;) {
+        readHead(input, head, this.#exact);
+        if (head.kind !== TYPE.string) return;
+        this.#visitor.entry(db, head.key, head.value, head.deadlineMs);
+        input.begin();
+      }
+    };
     for (;;) {
       yield unit;
       switch (head.kind) {
-        case TYPE.string:
-          this.#visitor.entry(db, head.key, head.value, head.deadlineMs);
-          break;
         case OPCODE.aux:
           this.#visitor.aux(head.key, head.text);
           break;

@@ -25,6 +25,22 @@ export class RdbInput {
   wanted = 0;
   /** How the last `length` was written. */
   lengthBytes: LengthBytes = 1;
+  #beginning = 0;
+
+  /** What is read next is tried again from here when there are more bytes. */
+  begin(): void {
+    this.#beginning = this.at;
+  }
+
+  /** Where what is being read begins. */
+  get beginning(): number {
+    return this.#beginning;
+  }
+
+  /** After `NEED_MORE`. */
+  goBack(): void {
+    this.at = this.#beginning;
+  }
 
   /** Moves on by `bytes` and returns where they start. */
   advance(bytes: number): number {
@@ -103,7 +119,10 @@ export class RdbInput {
 
   /** A string to keep as a value, in its cheapest form. */
   value(): StringValue {
-    const first = this.u8();
+    return this.#valueFrom(this.u8());
+  }
+
+  #valueFrom(first: number): StringValue {
     if (first >= 0xc0) return cheapest(this.#encoded(first));
     const length = this.#checked(this.#lengthFrom(first));
     const at = this.advance(length);
@@ -115,12 +134,8 @@ export class RdbInput {
    * that reads as an integer (two bytes), or a short array (five).
    */
   exactValue(): StringValue {
-    const start = this.at;
     const first = this.u8();
-    if (first < 0x40 || first >= 0xc0) {
-      this.at = start;
-      return this.value();
-    }
+    if (first < 0x40 || first >= 0xc0) return this.#valueFrom(first);
     const length = this.#checked(this.#lengthFrom(first));
     const at = this.advance(length);
     const { buffer, lengthBytes } = this;

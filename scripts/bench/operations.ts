@@ -6,6 +6,7 @@
 import { fill } from "./memory.ts";
 import { keyName, PacedLoad, type PacedSample, valueOf } from "./paced_load.ts";
 import { LoopProbe } from "./loop_probe.ts";
+import { paceMs } from "./machine_pace.ts";
 import { quantile } from "./statistics.ts";
 import { Cluster, pause, until, WireClient } from "./support.ts";
 
@@ -32,6 +33,8 @@ export interface Window {
 export interface SnapshotRound {
   readonly quiet: Window;
   readonly snapshot: Window;
+  /** Just before; see `paceMs`. */
+  readonly paceMs: number;
 }
 
 export interface RestartRound {
@@ -39,6 +42,7 @@ export interface RestartRound {
   readonly logEntries: number;
   readonly readyMs: number;
   readonly firstReadMs: number;
+  readonly paceMs: number;
 }
 
 export interface JoinResult {
@@ -95,11 +99,12 @@ async function measureSnapshots(leader: Node): Promise<SnapshotRound[]> {
     await takeSnapshot(leader);
     const rounds: SnapshotRound[] = [];
     for (let round = 0; round < snapshotRounds; round++) {
+      const pace = paceMs();
       await pause(500);
       const snapshot = await watch(() => takeSnapshot(leader));
       await pause(500);
       const quiet = await watch(() => pause(snapshot.seconds * 1000));
-      rounds.push({ quiet, snapshot });
+      rounds.push({ quiet, snapshot, paceMs: pace });
     }
     await load.stop();
     return rounds;
@@ -138,13 +143,14 @@ async function measureRestarts(cluster: Cluster): Promise<RestartRound[]> {
     await cluster.caughtUp();
     const { appliedIndex, snapshotIndex } = await victim.status();
     await victim.kill();
+    const pace = paceMs();
     const startMs = performance.now();
     victim.spawn();
     const [readyMs, firstReadMs] = await Promise.all([
       victim.ready(60_000).then(() => performance.now() - startMs),
       firstRead(victim).then(() => performance.now() - startMs),
     ]);
-    rounds.push({ logEntries: appliedIndex - snapshotIndex, readyMs, firstReadMs });
+    rounds.push({ logEntries: appliedIndex - snapshotIndex, readyMs, firstReadMs, paceMs: pace });
   }
   return rounds;
 }

@@ -17,6 +17,8 @@ export const restartMaxMs = 5000;
 /** Of the wanted rate: less is another load than the aim speaks of. */
 const rateShareMin = 0.98;
 
+const PACE = "  the machine's pace: CPU time of a fixed piece of work, before each round";
+
 interface Line {
   readonly name: string;
   readonly measured: string;
@@ -71,6 +73,7 @@ function snapshotLines(rounds: readonly SnapshotRound[]): Line[] {
       name: "  time of a snapshot",
       measured: rangeMs(rounds.map((round) => round.snapshot.seconds * 1000)),
     },
+    { name: PACE, measured: rangeMs(rounds.map((round) => round.paceMs)) },
   ];
 }
 
@@ -95,6 +98,7 @@ function restartLines(rounds: readonly RestartRound[]): Line[] {
       name: "  entries of log behind the snapshot",
       measured: rounds.map((round) => round.logEntries.toLocaleString("en")).join(", "),
     },
+    { name: PACE, measured: rangeMs(rounds.map((round) => round.paceMs)) },
   ];
 }
 

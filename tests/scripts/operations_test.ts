@@ -1,11 +1,12 @@
 import type { OperationsResult, Window } from "../../scripts/bench/operations.ts";
+import { paceMs } from "../../scripts/bench/machine_pace.ts";
 import {
   addedPausesMs,
   describeOperations,
   missedAims,
 } from "../../scripts/bench/operations_report.ts";
 import { quantile } from "../../scripts/bench/statistics.ts";
-import { assertEquals, assertStringIncludes, assertThrows } from "../support/assert.ts";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "../support/assert.ts";
 
 function windowOf(loopMaxMs: number, commandsPerSecond = 20_000): Window {
   const latencies = { p50Ms: 1, p99Ms: 2, maxMs: 3, loopP99Ms: 1 };
@@ -14,8 +15,12 @@ function windowOf(loopMaxMs: number, commandsPerSecond = 20_000): Window {
 
 function resultOf(pausesMs: readonly number[], readyMs: number, rate: number): OperationsResult {
   return {
-    snapshots: pausesMs.map((ms) => ({ quiet: windowOf(5), snapshot: windowOf(5 + ms) })),
-    restarts: [{ logEntries: 10, readyMs, firstReadMs: readyMs }],
+    snapshots: pausesMs.map((ms) => ({
+      quiet: windowOf(5),
+      snapshot: windowOf(5 + ms),
+      paceMs: 100,
+    })),
+    restarts: [{ logEntries: 10, readyMs, firstReadMs: readyMs, paceMs: 100 }],
     join: {
       voterMs: 1000,
       caughtUpMs: 2000,
@@ -33,6 +38,11 @@ Deno.test("bench takes quantiles, the last of which is the greatest value", () =
   assertEquals(quantile([3, 1, 2, 4], 1), 4);
   assertEquals(quantile([7], 0), 7);
   assertThrows(() => quantile([], 0.5), Error, "Cannot take a quantile of nothing");
+});
+
+Deno.test("bench measures the machine's pace as time of a core", () => {
+  const pace = paceMs();
+  assert(pace > 1 && pace < 60_000, `${pace} ms`);
 });
 
 Deno.test("bench judges operations by the median pause, the slowest restart, the least rate", () => {

@@ -6,7 +6,10 @@ import { type FieldWalk, HashValue } from "./hash_value.ts";
 import { TableWalk } from "./table_walk.ts";
 import { copyOfValue, type Value } from "./value.ts";
 
-/** A key as it was when the walk began. The value must be used before the next change of any key. */
+/**
+ * A key as it was when the walk began, until the walk goes on. The value must be used before the next
+ * change of any key.
+ */
 export interface WalkedKey {
   /** Number of its database when the walk began. */
   readonly db: number;
@@ -16,6 +19,16 @@ export interface WalkedKey {
   readonly deadlineMs: DeadlineMs | undefined;
 }
 
+class CurrentKey implements WalkedKey {
+  readonly db: number;
+  key = "";
+  value: Value | FieldWalk = "";
+  deadlineMs: DeadlineMs | undefined;
+  constructor(db: number) {
+    this.db = db;
+  }
+}
+
 export class DatabaseWalk {
   readonly db: number;
   readonly size: number;
@@ -23,6 +36,7 @@ export class DatabaseWalk {
   readonly #table: TableWalk<Value>;
   readonly #deadlines: HashTable<DeadlineEntry>;
   readonly #onTaken: (taken: WalkedKey) => void;
+  readonly #current: CurrentKey;
 
   /** `onTaken` gets the keys that are about to change. */
   constructor(
@@ -37,6 +51,7 @@ export class DatabaseWalk {
     this.#table = new TableWalk(values);
     this.#deadlines = deadlines;
     this.#onTaken = onTaken;
+    this.#current = new CurrentKey(db);
   }
 
   /** `key` or what it holds is about to change. */
@@ -44,7 +59,7 @@ export class DatabaseWalk {
     const value = this.#table.take(key);
     if (value === undefined) return;
     const frozen = isTable(value) ? value.beginWalk() : copyOfValue(value);
-    this.#onTaken(this.#walked(key, frozen));
+    this.#onTaken({ db: this.db, key, value: frozen, deadlineMs: this.#deadlineMs(key) });
   }
 
   beforeRemoval(key: string): void {
@@ -54,17 +69,17 @@ export class DatabaseWalk {
 
   /** The next key that was not taken; undefined at the end. */
   next(): WalkedKey | undefined {
-    const entry = this.#table.next();
-    if (entry === undefined) return undefined;
-    const [key, value] = entry;
-    return this.#walked(key, isTable(value) ? value.beginWalk() : value);
+    if (!this.#table.next()) return undefined;
+    const { key, value } = this.#table;
+    const current = this.#current;
+    current.key = key;
+    current.value = isTable(value) ? value.beginWalk() : value;
+    current.deadlineMs = this.#deadlineMs(key);
+    return current;
   }
 
-  #walked(key: string, value: Value | FieldWalk): WalkedKey {
-    const deadlineMs = this.#deadlines.size === 0
-      ? undefined
-      : this.#deadlines.get(key)?.deadlineMs;
-    return { db: this.db, key, value, deadlineMs };
+  #deadlineMs(key: string): DeadlineMs | undefined {
+    return this.#deadlines.size === 0 ? undefined : this.#deadlines.get(key)?.deadlineMs;
   }
 }
 

@@ -45,7 +45,9 @@ export class FieldWalk {
 
   /** A field and its value; undefined at the end. */
   next(): readonly [string, StringValue] | undefined {
-    return this.#changed.pop() ?? this.table.next();
+    const changed = this.#changed.pop();
+    if (changed !== undefined) return changed;
+    return this.table.next() ? [this.table.key, this.table.value] : undefined;
   }
 
   /** The hash forgets the walk. */

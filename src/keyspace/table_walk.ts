@@ -2,9 +2,12 @@
  * Takes every entry of a table as it was when the walk began, bucket by bucket, while the table
  * changes. The owner calls `take` before it changes an entry and `forget` when it removes one.
  *
- * Invariants: the hashes below `#position` are behind, but for the entries in `#ahead`, which are
- * those of the current bucket that were not given yet; of the hashes from `#position` on, the entries
- * in `#early` were given already or are new. So memory follows the table, not the number of changes.
+ * Invariants: the hashes below `#position` are behind, but for the entries of the current bucket,
+ * `[#start, #position)`, that were not given yet; of the hashes from `#position` on, the entries in
+ * `#early` were given already or are new. So memory follows the table, not the number of changes.
+ *
+ * A step makes no object: a walk that leaves garbage for each entry makes the collector stop the
+ * world, and that is longer than any step.
  */
 
 import { hashCode } from "./hash_code.ts";
@@ -13,9 +16,15 @@ import { HASH_SPACE, HashTable } from "./hash_table.ts";
 export class TableWalk<V> {
   readonly #table: HashTable<V>;
   readonly #early = new HashTable<true>();
+  #start = 0;
   #position = 0;
-  #ahead = new Map<string, V>();
-  #iterator: IterableIterator<[string, V]> = this.#ahead.entries();
+  /** The current bucket, in the first `#count` places: those from `#at` on with a value are to come. */
+  readonly #keys: string[] = [];
+  readonly #values: (V | undefined)[] = [];
+  #count = 0;
+  #at = 0;
+  #key = "";
+  #value: V | undefined;
 
   constructor(table: HashTable<V>) {
     this.#table = table;
@@ -23,12 +32,10 @@ export class TableWalk<V> {
 
   /** Gives the entry of `key`, which is about to change, unless it is new or was given before. */
   take(key: string): V | undefined {
-    const value = this.#ahead.get(key);
-    if (value !== undefined) {
-      this.#ahead.delete(key);
-      return value;
-    }
-    if (hashCode(key) < this.#position || this.#early.has(key)) return undefined;
+    const hash = hashCode(key);
+    if (hash < this.#start) return undefined;
+    if (hash < this.#position) return this.#takeOfBucket(key);
+    if (this.#early.has(key)) return undefined;
     this.#early.set(key, true);
     return this.#table.get(key);
   }
@@ -38,32 +45,54 @@ export class TableWalk<V> {
     this.#early.delete(key);
   }
 
-  /** The next entry; undefined at the end. */
-  next(): readonly [string, V] | undefined {
+  /** Goes on to the next entry, `key` and `value`; false at the end. */
+  next(): boolean {
     for (;;) {
-      const found = this.#iterator.next();
-      if (!found.done) {
-        this.#ahead.delete(found.value[0]);
-        return found.value;
+      while (this.#at < this.#count) {
+        const at = this.#at++;
+        this.#value = this.#values[at];
+        if (this.#value === undefined) continue;
+        this.#key = this.#keys[at];
+        this.#values[at] = undefined;
+        return true;
       }
-      if (this.#position >= HASH_SPACE) return undefined;
+      if (this.#position >= HASH_SPACE) return false;
       this.#enter();
     }
   }
 
+  /** Of the entry that `next` went to. */
+  get key(): string {
+    return this.#key;
+  }
+
+  get value(): V {
+    return this.#value as V;
+  }
+
+  #takeOfBucket(key: string): V | undefined {
+    const at = this.#keys.indexOf(key, this.#at);
+    if (at === -1 || at >= this.#count) return undefined;
+    const value = this.#values[at];
+    this.#values[at] = undefined;
+    return value;
+  }
+
   #enter(): void {
-    const { entries, start, end } = this.#table.stretch(this.#position);
     const position = this.#position;
+    const { entries, start, end } = this.#table.stretch(position);
     // Buckets join when the table is emptied: what is new below the position was never there.
     const whole = start === position;
-    const ahead = new Map<string, V>();
+    let count = 0;
     entries.forEach((value, key) => {
       if (!whole && hashCode(key) < position) return;
       if (this.#early.size > 0 && this.#early.delete(key)) return;
-      ahead.set(key, value);
+      this.#keys[count] = key;
+      this.#values[count++] = value;
     });
-    this.#ahead = ahead;
-    this.#iterator = ahead.entries();
+    this.#count = count;
+    this.#at = 0;
+    this.#start = position;
     this.#position = end;
   }
 }

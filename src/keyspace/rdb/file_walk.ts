@@ -34,6 +34,8 @@ export class RdbFileWalk {
   readonly #crc = new Crc64();
   readonly #scratch = new ByteWriter();
   #writer = new ByteWriter();
+  /** The steps stop when the writer has so many bytes. */
+  #wanted = 0;
   /** Up to here the writer's bytes are in the checksum. */
   #summed = 0;
   #fields: FieldWalk | undefined;
@@ -64,6 +66,7 @@ export class RdbFileWalk {
     this.#writer.clear();
     this.#summed = 0;
     this.#at = 0;
+    this.#wanted = bytes;
     while (!this.#ended && this.#writer.length < bytes) {
       if (this.#steps.next().done) this.#end();
     }
@@ -98,8 +101,13 @@ export class RdbFileWalk {
     }
     let selected = this.#putSizes();
     for (let walked = this.#walk.next(); walked !== undefined; walked = this.#walk.next()) {
-      if (walked.db !== selected) this.#select(selected = walked.db);
-      yield* this.#entry(walked);
+      const { db, value } = walked;
+      if (db !== selected) this.#select(selected = db);
+      this.#putHead(walked);
+      // Most keys are short strings: no generator for each.
+      if (isStringValue(value) && !isLong(value)) putExactString(this.#writer, value);
+      else yield* this.#body(value);
+      if (this.#writer.length >= this.#wanted) yield;
     }
     const writer = this.#writer;
     writer.u8(OPCODE.end);
@@ -127,7 +135,8 @@ export class RdbFileWalk {
     putLength(this.#writer, db);
   }
 
-  *#entry({ key, value, deadlineMs }: WalkedKey): Generator<void, void> {
+  /** All of an entry but its value. */
+  #putHead({ key, value, deadlineMs }: WalkedKey): void {
     if (deadlineMs !== undefined) {
       this.#writer.u8(OPCODE.deadlineMs);
       const at = this.#writer.reserve(8);
@@ -136,12 +145,18 @@ export class RdbFileWalk {
     }
     this.#writer.u8(typeOf(value));
     putString(this.#writer, key);
+  }
+
+  /** A value that takes several steps, or is no string. */
+  *#body(value: Value | FieldWalk): Generator<void, void> {
     if (value instanceof FieldWalk) return yield* this.#table(value);
-    if (isStringValue(value)) return yield* this.#exactString(value);
+    if (isLong(value)) {
+      putExactLength(this.#writer, value);
+      return yield* this.#pieces(value.slice());
+    }
     const hash = value as HashValue;
     if (hash.form === "listpack") {
-      putListpackHash(this.#writer, hash, this.#scratch);
-      return yield;
+      return putListpackHash(this.#writer, hash, this.#scratch);
     }
     putLength(this.#writer, hash.size);
     const fields: [string, StringValue][] = [];
@@ -171,16 +186,6 @@ export class RdbFileWalk {
     }
   }
 
-  *#exactString(value: StringValue): Generator<void, void> {
-    if (isLong(value)) {
-      putExactLength(this.#writer, value);
-      yield* this.#pieces(value.slice());
-    } else {
-      putExactString(this.#writer, value);
-      yield;
-    }
-  }
-
   *#pieces(bytes: Uint8Array): Generator<void, void> {
     for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
       this.#writer.bytes(bytes, at, Math.min(at + PIECE_BYTES, bytes.length));
@@ -189,8 +194,8 @@ export class RdbFileWalk {
   }
 }
 
-function isLong(value: StringValue): value is Uint8Array {
-  return typeof value === "object" && value.length > PIECE_BYTES;
+function isLong(value: Value | FieldWalk): value is Uint8Array {
+  return value instanceof Uint8Array && value.length > PIECE_BYTES;
 }
 
 function typeOf(value: Value | FieldWalk): number {

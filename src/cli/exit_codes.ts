@@ -73,6 +73,11 @@ export const EXIT_CODES = {
     advice:
       "The message says how many and why; importing again is safe, and restore wrote nothing.",
   },
+  removed: {
+    code: 13,
+    meaning: "The node was removed from its cluster.",
+    advice: "Do not start it again: it can join anew, with an empty data directory.",
+  },
   refused: {
     code: 14,
     meaning: "The cluster refused what was asked of it. Nothing was changed.",
@@ -88,11 +93,6 @@ export const EXIT_CODES = {
     meaning:
       "logboat backup: no whole, correct file arrived. An earlier file of that name is untouched.",
     advice: "The message says what was wrong; ask again, or another node.",
-  },
-  removed: {
-    code: 13,
-    meaning: "The node was removed from its cluster.",
-    advice: "Do not start it again: it can join anew, with an empty data directory.",
   },
   outdated: {
     code: 17,

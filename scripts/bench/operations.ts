@@ -13,7 +13,9 @@ import { Cluster, pause, until, WireClient } from "./support.ts";
 type Node = Cluster["nodes"][number];
 
 export const operationKeys = 1_000_000;
-export const snapshotRounds = 7;
+export const snapshotRounds = 15;
+/** A pause of the leader's loop that is counted. */
+export const longPauseMs = 20;
 export const restartRounds = 3;
 /** Far from what the nodes can do, so that waiting is not queueing. */
 export const moderateLoad = { commandsPerSecond: 4000, readShare: 0.5 };
@@ -28,6 +30,8 @@ export interface Window {
   readonly maxMs: number;
   readonly loopP99Ms: number;
   readonly loopMaxMs: number;
+  /** Pauses of more than `longPauseMs`. */
+  readonly longPauses: number;
 }
 
 export interface SnapshotRound {
@@ -130,6 +134,7 @@ function windowOf(sample: PacedSample, delaysMs: readonly number[]): Window {
     maxMs: quantile(sample.latenciesMs, 1),
     loopP99Ms: quantile(delaysMs, 0.99),
     loopMaxMs: quantile(delaysMs, 1),
+    longPauses: delaysMs.filter((delayMs) => delayMs > longPauseMs).length,
   };
 }
 

@@ -2,6 +2,7 @@
 
 import {
   joinWritesPerSecond,
+  longPauseMs,
   moderateLoad,
   operationKeys,
   type OperationsResult,
@@ -12,7 +13,7 @@ import {
 import { table } from "./report.ts";
 import { median, spread } from "./statistics.ts";
 
-export const addedPauseMaxMs = 20;
+export const addedPauseMaxMs = longPauseMs;
 export const restartMaxMs = 5000;
 /** Of the wanted rate: less is another load than the aim speaks of. */
 const rateShareMin = 0.98;
@@ -65,6 +66,11 @@ function snapshotLines(rounds: readonly SnapshotRound[]): Line[] {
       reached: median(added) <= addedPauseMaxMs,
     },
     { name: "  leader's loop, greatest, without → with", measured: pair((each) => each.loopMaxMs) },
+    {
+      name: `  pauses of more than ${longPauseMs} ms a minute, without → with`,
+      measured: `${longPausesAMinute(rounds.map((round) => round.quiet))} → ` +
+        longPausesAMinute(rounds.map((round) => round.snapshot)),
+    },
     { name: "  leader's loop, p99", measured: pair((each) => each.loopP99Ms) },
     { name: "  clients, p50", measured: pair((each) => each.p50Ms) },
     { name: "  clients, p99", measured: pair((each) => each.p99Ms) },
@@ -143,6 +149,13 @@ function joinLines(join: OperationsResult["join"]): Line[] {
       reached: true,
     },
   ];
+}
+
+/** Of all windows together: whole collections are rare, and meet any of them. */
+function longPausesAMinute(windows: readonly Window[]): string {
+  const pauses = windows.reduce((sum, window) => sum + window.longPauses, 0);
+  const seconds = windows.reduce((sum, window) => sum + window.seconds, 0);
+  return `${(pauses / seconds * 60).toFixed(0)} (${pauses})`;
 }
 
 /** The median, and the range when there is one. */

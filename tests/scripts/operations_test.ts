@@ -9,7 +9,7 @@ import { quantile } from "../../scripts/bench/statistics.ts";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "../support/assert.ts";
 
 function windowOf(loopMaxMs: number, commandsPerSecond = 20_000): Window {
-  const latencies = { p50Ms: 1, p99Ms: 2, maxMs: 3, loopP99Ms: 1 };
+  const latencies = { p50Ms: 1, p99Ms: 2, maxMs: 3, loopP99Ms: 1, longPauses: 2 };
   return { seconds: 2, commandsPerSecond, ...latencies, loopMaxMs };
 }
 
@@ -51,5 +51,8 @@ Deno.test("bench judges operations by the median pause, the slowest restart, the
   assertEquals(missedAims(resultOf([1, 21, 30], 4999, 19_700)).length, 1);
   assertEquals(missedAims(resultOf([1, 19, 30], 5001, 19_700)).length, 2);
   assertEquals(missedAims(resultOf([1, 19, 30], 4999, 19_000)).length, 1);
-  assertStringIncludes(describeOperations(resultOf([21], 1, 20_000)), "MISSED");
+  const text = describeOperations(resultOf([21], 1, 20_000));
+  assertStringIncludes(text, "MISSED");
+  // Two in each window of two seconds.
+  assertStringIncludes(text, "60 (2) → 60 (2)");
 });

@@ -147,7 +147,7 @@ export class SnapshotFetcher {
     if (fetch.loading) return;
     if (!this.#isNeeded(fetch.manifest.last)) {
       // Nobody goes on with it ever: the disk has better use for its room.
-      fetch.receiver?.abandon().catch((error) => this.#options.onDiskFailed(error));
+      if (fetch.receiver !== undefined) void this.#abandon(fetch.receiver);
       return this.#drop(fetch);
     }
     // Another one leads: it may have the same, and must hear that this node needs any.
@@ -270,7 +270,7 @@ export class SnapshotFetcher {
     this.#fetch = undefined;
     this.#failure = undefined;
     if (!isSameEntry(state.last, last)) {
-      await receiver.abandon();
+      await this.#abandon(receiver);
       return this.#failed(fetch.leader, last, `it holds entry ${state.last.index}`);
     }
     const installed = this.#endOf(fetch.leader, last, "installed");
@@ -279,7 +279,7 @@ export class SnapshotFetcher {
       const loadMs = Math.round(clock.nowMs() - startMs);
       logger.info("installs a snapshot", { from: fetch.leader, index: last.index, bytes, loadMs });
     } else {
-      await receiver.abandon();
+      await this.#abandon(receiver);
       this.#end(fetch.leader, last, "notNeeded");
     }
   }
@@ -290,8 +290,17 @@ export class SnapshotFetcher {
     if (error instanceof PlatformError) return this.#options.onDiskFailed(error);
     if (!isExpected) throw error;
     if (this.#fetch === fetch) this.#fetch = undefined;
-    await receiver.abandon();
+    await this.#abandon(receiver);
     this.#failed(fetch.leader, fetch.manifest.last, error.message);
+  }
+
+  /** Removes what nobody needs; a disk that cannot is a failed one. */
+  async #abandon(receiver: SnapshotReceiver): Promise<void> {
+    try {
+      await receiver.abandon();
+    } catch (error) {
+      this.#options.onDiskFailed(error);
+    }
   }
 
   #drop(fetch: Fetch): void {

@@ -184,3 +184,33 @@ Deno.test("a snapshot that is not needed any more leaves no file behind", async 
   assertEquals([node.snapshots.isFetching, unfinished()], [false, 0]);
   assertEquals(cluster.fatal.get(away), undefined);
 });
+
+Deno.test("a snapshot that was loaded in vain and cannot be removed is a failed disk", async () => {
+  const cluster = new VirtualCluster(3);
+  await cluster.startAll();
+  const leader = await cluster.elect();
+  const away = cluster.followers()[0].node.options.id;
+  cluster.kill(away);
+  await compact(cluster, leader);
+  await cluster.converge();
+  const { node } = await cluster.start(away);
+  const disk = cluster.disks.get(away)!;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let loads = false;
+  disk.fault = ({ kind, path }) => {
+    if (!path.endsWith(".part")) return undefined;
+    if (kind === "remove") return { kind: "error", code: "EIO" };
+    if (kind !== "read") return undefined;
+    loads = true;
+    return { kind: "hang", until: promise };
+  };
+  await cluster.clock.runUntil(() => loads, 10_000);
+  // Who leads next has the whole log.
+  cluster.kill(leader.node.options.id);
+  await cluster.elect();
+  await cluster.converge();
+  resolve();
+  await cluster.clock.run(1000);
+  assertEquals(node.counters.snapshotsInstalled, 0);
+  assertEquals(cluster.fatal.get(away)?.kind, "diskFailed");
+});

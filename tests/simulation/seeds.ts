@@ -291,6 +291,11 @@ export const FAILED_SEEDS: readonly FailedSeed[] = [
       "a write in the place of the entry before was taken for the place to cut: one cut too many",
   },
   {
+    seed: 188672429,
+    classes: 58,
+    showed: "a disk that failed while a needless snapshot was removed was nobody's to report",
+  },
+  {
     seed: 711449,
     classes: 58,
     showed: "copies of batches filled the log of a leader whose followers took one entry at a time",

@@ -12,7 +12,10 @@ export interface RaftLimits {
   /** Unacknowledged appends to one follower. */
   readonly inflightMessagesMax: number;
   readonly inflightBytesMax: number;
-  /** Entries a leader holds that are not committed; more proposals are refused until they are. */
+  /**
+   * Entries a leader holds that are not committed; more proposals are refused until they are. Those
+   * that it found on its disk at its start do not count.
+   */
   readonly uncommittedBytesMax: number;
   /** Applied entries kept in memory for followers that are a little behind; 0 keeps none. */
   readonly cacheBytesMax: number;

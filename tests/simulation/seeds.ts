@@ -296,6 +296,11 @@ export const FAILED_SEEDS: readonly FailedSeed[] = [
     showed: "a disk that failed while a needless snapshot was removed was nobody's to report",
   },
   {
+    seed: 10865137,
+    classes: 58,
+    showed: "leaders that were started again left more uncommitted than one of them would take",
+  },
+  {
     seed: 711449,
     classes: 58,
     showed: "copies of batches filled the log of a leader whose followers took one entry at a time",

@@ -301,6 +301,11 @@ export const FAILED_SEEDS: readonly FailedSeed[] = [
     showed: "leaders that were started again left more uncommitted than one of them would take",
   },
   {
+    seed: 675598488,
+    classes: 58,
+    showed: "a history that the checker could not decide: writes of unknown outcome, all at once",
+  },
+  {
     seed: 711449,
     classes: 58,
     showed: "copies of batches filled the log of a leader whose followers took one entry at a time",

@@ -3,7 +3,7 @@
  * as the commands of Redis define them. Missing is `null`.
  */
 
-import { illegal, type Model, type State } from "./linearizability.ts";
+import { anything, illegal, type Model, type State } from "./linearizability.ts";
 
 /** Values are text; replies are what the command answers, integers as numbers. */
 export type KeyInput =
@@ -65,5 +65,35 @@ export const keyModel: Model<KeyInput, KeyOutput> = {
     if (input.kind === "setIfAbsent") return output === null;
     if (input.kind === "compareAndSet" || input.kind === "delete") return output === 0;
     return isRead(input);
+  },
+  needs(input: KeyInput, output: KeyOutput | undefined): State | undefined {
+    if (output === undefined) return undefined;
+    switch (input.kind) {
+      case "get":
+      case "getSet":
+        return output;
+      case "setIfAbsent":
+        return output === "OK" ? null : undefined;
+      case "compareAndSet":
+        return output === 1 ? input.expected : undefined;
+      case "delete":
+        return output === 0 ? null : undefined;
+      default:
+        return undefined;
+    }
+  },
+  makes(input: KeyInput, output: KeyOutput | undefined): State | typeof anything | undefined {
+    if (output !== undefined && keyModel.keeps(input, output)) return undefined;
+    switch (input.kind) {
+      case "get":
+        return undefined;
+      case "delete":
+        return null;
+      case "incrBy":
+      case "append":
+        return anything;
+      default:
+        return input.value;
+    }
   },
 };

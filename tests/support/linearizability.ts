@@ -6,6 +6,9 @@
  * What leaves every state as it is, as its answer shows, is placed as soon as that is legal: later it
  * would do nothing else, so no other choice has to be tried.
  *
+ * A state that an operation still needs, and that nothing left can make again, must not be left: values
+ * are mostly written once, so this ends most wrong choices at once.
+ *
  * Operations whose outcome is not known have no return. They may take effect at any time after
  * their call, or never, with any result; the search places one only where it is stuck without it.
  */
@@ -36,7 +39,14 @@ export interface Model<Input, Output> {
   step(state: State, input: Input, output: Output | undefined): State | typeof illegal;
   /** Whether an operation that answers `output` leaves every state as it is. */
   keeps(input: Input, output: Output): boolean;
+  /** For models whose values are told apart: the one state in which it can have answered so. */
+  needs?(input: Input, output: Output | undefined): State | undefined;
+  /** The one state that the operation can lead to from another one. */
+  makes?(input: Input, output: Output | undefined): State | typeof anything | undefined;
 }
+
+/** What `Model.makes` returns when what comes out depends on the state. */
+export const anything: unique symbol = Symbol("anything");
 
 /** What `Model.step` returns for an answer that the state does not allow. */
 export const illegal: unique symbol = Symbol("illegal");
@@ -179,6 +189,7 @@ class Search<Input, Output> {
   readonly #done: Uint32Array;
   /** Of each operation, whether it leaves every state as it is. */
   readonly #keeps: readonly boolean[];
+  readonly #left: LeftOver;
   readonly #frames: Frame[] = [];
   #state: State;
 
@@ -194,6 +205,7 @@ class Search<Input, Output> {
     this.#keeps = operations.map(({ input, output }) =>
       output !== undefined && model.keeps(input, output)
     );
+    this.#left = new LeftOver(model as Model<unknown, unknown>, operations);
     this.#done = new Uint32Array(Math.ceil(operations.length / 32));
     this.#seen = new SeenConfigurations();
     this.#state = model.initial;
@@ -297,8 +309,10 @@ class Search<Input, Output> {
     const after = this.#model.step(this.#state, input, output);
     if (after === illegal) return false;
     this.#done[operation >>> 5] |= 1 << (operation & 31);
-    if (!this.#seen.add(this.#done, after)) {
+    this.#left.take(operation);
+    if (this.#left.isInVain(operation, this.#state, after) || !this.#seen.add(this.#done, after)) {
       this.#done[operation >>> 5] &= ~(1 << (operation & 31));
+      this.#left.giveBack(operation);
       return false;
     }
     this.#frames.push({ operation, openIndex, stateBefore: this.#state, isOnly });
@@ -309,8 +323,54 @@ class Search<Input, Output> {
 
   #undo(frame: Frame): void {
     this.#done[frame.operation >>> 5] &= ~(1 << (frame.operation & 31));
+    this.#left.giveBack(frame.operation);
     this.#state = frame.stateBefore;
     if (frame.openIndex === -1) this.#events.unlift(frame.operation);
+  }
+}
+
+/** What the operations that are not placed need, and what they can make. */
+class LeftOver {
+  readonly #needs: readonly (State | undefined)[];
+  readonly #makes: readonly (State | typeof anything | undefined)[];
+  readonly #needed = new Map<State, number>();
+  readonly #made = new Map<State | typeof anything, number>();
+
+  constructor(
+    model: Model<unknown, unknown>,
+    operations: readonly Operation<unknown, unknown>[],
+  ) {
+    this.#needs = operations.map(({ input, output }) => model.needs?.(input, output));
+    this.#makes = operations.map(({ input, output }) => model.makes?.(input, output));
+    for (let operation = 0; operation < operations.length; operation++) this.giveBack(operation);
+  }
+
+  take(operation: number): void {
+    this.#count(operation, -1);
+  }
+
+  giveBack(operation: number): void {
+    this.#count(operation, 1);
+  }
+
+  /** Whether a state that is still needed can never be again: `operation` led from `before` to `after`. */
+  isInVain(operation: number, before: State, after: State): boolean {
+    if (this.#made.get(anything) ?? 0) return false;
+    const made = this.#makes[operation];
+    return this.#isGone(before, after) ||
+      (made !== undefined && made !== anything && this.#isGone(made, after));
+  }
+
+  #isGone(state: State, now: State): boolean {
+    return state !== now && (this.#needed.get(state) ?? 0) > 0 &&
+      (this.#made.get(state) ?? 0) === 0;
+  }
+
+  #count(operation: number, by: number): void {
+    const needs = this.#needs[operation];
+    if (needs !== undefined) this.#needed.set(needs, (this.#needed.get(needs) ?? 0) + by);
+    const makes = this.#makes[operation];
+    if (makes !== undefined) this.#made.set(makes, (this.#made.get(makes) ?? 0) + by);
   }
 }
 

@@ -229,7 +229,7 @@ const raft = section({
     min: 1 * MIB,
     max: 4 * GIB,
     fallback: 128 * MIB,
-    help: "Entries a leader holds without a majority; above it, new writes wait.",
+    help: "What a leader has taken since its start without a majority; above it, new writes wait.",
   }),
   "cache-bytes-max": bytes({
     min: 0,

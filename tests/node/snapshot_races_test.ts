@@ -27,16 +27,22 @@ async function compact(cluster: VirtualCluster, live: LiveNode): Promise<void> {
   assert(live.node.raft.logStart.index > before + 100);
 }
 
-Deno.test("a snapshot whose leader fell while it was loaded makes nobody a leader", async () => {
+/** A follower was away for so long that it needs a snapshot, and starts again. */
+async function startedTooLate() {
   const cluster = new VirtualCluster(3);
   await cluster.startAll();
   const leader = await cluster.elect();
   const [away, other] = cluster.followers().map(({ node }) => node.options.id);
   cluster.kill(away);
   await compact(cluster, leader);
-  // 1. The node has all chunks and reads them back; that takes its time.
+  await cluster.converge();
   const { node } = await cluster.start(away);
-  const disk = cluster.disks.get(away)!;
+  return { cluster, leader, away, other, node, disk: cluster.disks.get(away)! };
+}
+
+Deno.test("a snapshot whose leader fell while it was loaded makes nobody a leader", async () => {
+  const { cluster, leader, away, other, node, disk } = await startedTooLate();
+  // 1. The node has all chunks and reads them back; that takes its time.
   const { promise, resolve } = Promise.withResolvers<void>();
   let loads = false;
   disk.fault = ({ kind, path }) => {
@@ -137,16 +143,10 @@ Deno.test("a removed node that learns it from a snapshot does not deny writes th
 });
 
 Deno.test("a large snapshot of the leader that takes long to sync is no hung disk", async () => {
-  const cluster = new VirtualCluster(3);
-  await cluster.startAll();
-  const leader = await cluster.elect();
-  const away = cluster.followers()[0].node.options.id;
-  cluster.kill(away);
-  await compact(cluster, leader);
-  const { node } = await cluster.start(away);
+  const { cluster, away, node, disk } = await startedTooLate();
   const { promise, resolve } = Promise.withResolvers<void>();
   let syncs = 0;
-  cluster.disks.get(away)!.fault = ({ kind, path }) =>
+  disk.fault = ({ kind, path }) =>
     kind === "sync" && path.endsWith(".part") && syncs++ === 0
       ? { kind: "hang", until: promise }
       : undefined;
@@ -159,15 +159,7 @@ Deno.test("a large snapshot of the leader that takes long to sync is no hung dis
 });
 
 Deno.test("a snapshot that is not needed any more leaves no file behind", async () => {
-  const cluster = new VirtualCluster(3);
-  await cluster.startAll();
-  const leader = await cluster.elect();
-  const away = cluster.followers()[0].node.options.id;
-  cluster.kill(away);
-  await compact(cluster, leader);
-  await cluster.converge();
-  const { node } = await cluster.start(away);
-  const disk = cluster.disks.get(away)!;
+  const { cluster, leader, away, node, disk } = await startedTooLate();
   const unfinished = () => disk.paths().filter((path) => path.endsWith(".part")).length;
   const { promise, resolve } = Promise.withResolvers<void>();
   disk.fault = ({ kind, path }) =>
@@ -186,15 +178,7 @@ Deno.test("a snapshot that is not needed any more leaves no file behind", async 
 });
 
 Deno.test("a snapshot that was loaded in vain and cannot be removed is a failed disk", async () => {
-  const cluster = new VirtualCluster(3);
-  await cluster.startAll();
-  const leader = await cluster.elect();
-  const away = cluster.followers()[0].node.options.id;
-  cluster.kill(away);
-  await compact(cluster, leader);
-  await cluster.converge();
-  const { node } = await cluster.start(away);
-  const disk = cluster.disks.get(away)!;
+  const { cluster, leader, away, node, disk } = await startedTooLate();
   const { promise, resolve } = Promise.withResolvers<void>();
   let loads = false;
   disk.fault = ({ kind, path }) => {
